@@ -54,6 +54,50 @@ class DatasetError(ScalingLawsError, OSError):
     """Published data that could not be downloaded, verified, read or stored."""
 
 
+class TaskError(ScalingLawsError, ValueError):
+    """A task to train on that cannot exist, or that nobody has heard of."""
+
+
+class GraphError(TaskError):
+    """A graph that no random walk can use, or numbers that make no graph."""
+
+
+class TrainingError(ScalingLawsError, ValueError):
+    """A training run, or a sweep of them, that cannot be carried out as described."""
+
+
+class DeviceError(ScalingLawsError, ValueError):
+    """A device that is unknown, or that this machine lacks."""
+
+
+class StoreError(ScalingLawsError, OSError):
+    """A store of training runs that cannot be read or written; what it held is left as it was."""
+
+
+class StoreCorruptError(StoreError):
+    """A file that is not a store of runs, or that has been damaged."""
+
+
+class StoreVersionError(StoreError):
+    """A store written by a newer version of the package."""
+
+
+class StoreFullError(StoreError):
+    """No room left on the disk for another run."""
+
+
+class LabWarning(UserWarning):
+    """Base class of the warnings about sweeps of training runs."""
+
+
+class EdgeWarning(LabWarning):
+    """The best value of a setting lies at the edge of what was tried, so a better one may exist."""
+
+
+class DivergedWarning(LabWarning):
+    """Runs whose loss was not a number are left out."""
+
+
 class ExerciseError(ScalingLawsError, ValueError):
     """An exercise, lab or submission that is not there or cannot be read."""
 
