@@ -389,11 +389,15 @@ def new_owner() -> str:
 
 
 def _started(pid: int) -> str:
-    """When a process started, in ticks: ids are used again, ids with a starting time are not."""
+    """When a process started, in ticks: ids are used again, ids with a starting time are not.
+
+    Empty for one that has ended and whose parent has not noticed, and on other systems than Linux.
+    """
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
+        stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
         return ""
+    return "" if stat[0] in "ZX" else stat[19]
 
 
 def _alive(owner: str, heartbeat: float) -> bool:
@@ -452,10 +456,7 @@ def _translated(err: sqlite3.Error, path: Path) -> StoreError:
             f"No room left for {path} ({err}). What it held is as it was. Make room, or move it to "
             "another disk, and run again: only runs that are not stored will be trained."
         )
-    if (
-        code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-        or type(err) is sqlite3.DatabaseError
-    ):
+    if damaged or code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return StoreCorruptError(f"{path} is damaged or is not a store ({err}). " + _DAMAGED)
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
         return StoreError(f"{path} or its folder is read-only ({err}). Give a path to write to.")
