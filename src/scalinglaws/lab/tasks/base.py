@@ -13,8 +13,8 @@ __all__ = ["Exam", "Task"]
 
 # Sequences are made this many at a time, each lot from its own random numbers, so that what a
 # step sees does not depend on which steps were asked for before.
-CHUNK = 1024
-CACHE_BYTES = 128 * 2**20
+CHUNK = 4096
+CACHE_BYTES, CACHE_ITEMS = 128 * 2**20, 256
 
 # What random numbers are drawn for; the second word of every seed.
 DATA, ORDER, EXAM = 0, 1, 2
@@ -263,7 +263,7 @@ class Task:
             return cache[key]
         value = cache[key] = make()
         held = sum(_size(v) for v in cache.values())
-        while held > CACHE_BYTES and len(cache) > 1:
+        while (held > CACHE_BYTES or len(cache) > CACHE_ITEMS) and len(cache) > 1:
             held -= _size(cache.popitem(last=False)[1])
         return value
 

@@ -14,10 +14,12 @@ from scipy import sparse
 from scipy.sparse import linalg
 
 from ...errors import TaskError
+from .alias import AliasTable
 from .base import CHUNK, DATA, EXAM, Exam, Task
 
 __all__ = ["MarkovTask"]
 
+MOST_ANSWERS = 2**25  # in an exam of the usual size: 256 MiB
 DENSE = 1200  # states up to which a dense solve is quick
 
 
@@ -124,19 +126,18 @@ class MarkovTask(Task):
     # -- data ---------------------------------------------------------------------------------
 
     @cached_property
-    def _table(self) -> np.ndarray:
-        """Cumulative probabilities of each state, shifted by its number, for one search."""
-        cumulative = np.cumsum(self.probs)
-        starts = np.r_[0.0, cumulative[self.indptr[1:-1] - 1]]
-        degree = np.diff(self.indptr)
-        within = cumulative - np.repeat(starts, degree)
-        within[self.indptr[1:] - 1] = 1.0  # exactly, whatever rounding did
-        return within + np.repeat(np.arange(self.states), degree)
+    def _ways(self) -> AliasTable:
+        return AliasTable(self.indptr, self.probs)
 
     @cached_property
     def _start_table(self) -> np.ndarray:
         cumulative = np.cumsum(self.stationary)
-        return cumulative / cumulative[-1]
+        cumulative /= cumulative[-1]
+        return cumulative
+
+    def _starts(self, u: np.ndarray) -> np.ndarray:
+        """States from the stationary distribution, by uniform numbers in [0, 1)."""
+        return np.searchsorted(self._start_table, u, side="right").astype(np.int32)
 
     def walk(self, start: np.ndarray, length: int, rng: np.random.Generator):
         """Emit `length` tokens from each of the given states.
@@ -152,9 +153,7 @@ class MarkovTask(Task):
         states = np.empty((length, n), np.int32)
         state = start
         for t in range(length):
-            # State s owns the stretch (s, s + 1] of the table: one search finds the token.
-            u = 1.0 - rng.random(n)  # in (0, 1]
-            way = np.searchsorted(self._table, state + u)
+            way = self._ways.draw(state, rng.random(n))
             tokens[t] = self.tokens[way]
             states[t] = state = self.next_states[way]
         return tokens.T, states.T
@@ -170,7 +169,7 @@ class MarkovTask(Task):
         if sequences < 1 or length < 1:
             raise TaskError(f"{sequences} sequences of {length} tokens: both must be at least 1.")
         rng = np.random.default_rng(seed)
-        start = np.searchsorted(self._start_table, 1.0 - rng.random(sequences))
+        start = self._starts(rng.random(sequences))
         return self.walk(start, length, rng)[0]
 
     def transition_counts(self, tokens: int, rng: np.random.Generator) -> np.ndarray:
@@ -178,9 +177,9 @@ class MarkovTask(Task):
         counts = np.zeros(len(self.probs), np.int64)
         length = min(tokens, 1000)
         for n, steps in ((tokens // length, length), (1, tokens % length)):
-            state = np.searchsorted(self._start_table, 1.0 - rng.random(n))
+            state = self._starts(rng.random(n))
             for _ in range(steps):
-                way = np.searchsorted(self._table, state + (1.0 - rng.random(n)))
+                way = self._ways.draw(state, rng.random(n))
                 counts += np.bincount(way, minlength=len(counts))
                 state = self.next_states[way]
         return counts
@@ -196,10 +195,13 @@ class MarkovTask(Task):
                 f"context = {context} is too short for {self.text!r}: the next token depends on "
                 f"the last {self.memory}. Use a context of at least {self.memory}."
             )
-        n = size or 128
+        # Fewer questions where hubs have very many answers: this bounds the memory.
+        widest = int(np.diff(self.indptr).max())
+        usual = 128 if blind == 0 else 256
+        n = size or max(8, min(usual, MOST_ANSWERS // (context * widest)))
         rng = np.random.default_rng([seed, EXAM])
         # Evenly spaced starts: each state as often as its share says, within one.
-        start = np.searchsorted(self._start_table, (np.arange(n) + 1.0 - rng.random()) / n)
+        start = self._starts((np.arange(n) + rng.random()) / n)
         tokens, states = self.walk(rng.permutation(start), context, rng)
         if blind == 0:
             # Walks that begin in the states not met so far, if those are few.
@@ -209,15 +211,29 @@ class MarkovTask(Task):
                 more_tokens, more = self.walk(self.next_states[entry], context - 1, rng)
                 tokens = np.vstack([tokens, np.c_[self.tokens[entry], more_tokens]])
                 states = np.vstack([states, np.c_[self.next_states[entry], more]])
-        asked = states[:, blind:]
-        counts = np.bincount(asked.ravel(), minlength=self.states)
+        weights = self._balanced(states[:, blind:])
+        return self._questions(tokens, states, np.pad(weights, ((0, 0), (blind, 0))))
+
+    def _balanced(self, states) -> np.ndarray:
+        """Weights with which strata of states count for what they do in the long run.
+
+        Where every state came up, each is a stratum, and the loss of a model that looks at the
+        state alone has no sampling error. Otherwise states are sorted by the excess loss that a
+        learner who counts would have, (ways out - 1) / (2 D share), and cut into equal masses.
+        """
+        counts = np.bincount(states.ravel(), minlength=self.states)
         if counts.all():
-            # Each state gets exactly the weight it has in the long run, however often it came up.
-            weights = (self.stationary / counts)[asked]
+            weights = (self.stationary / counts)[states]
         else:
-            weights = np.ones(asked.shape)
-        weights = np.pad(weights / weights.sum(), ((0, 0), (blind, 0)))
-        return self._questions(tokens, states, weights)
+            strata = max(1, min(64, states.size // 16))
+            order = np.argsort((np.diff(self.indptr) - 1) / self.stationary, kind="stable")
+            below = np.cumsum(self.stationary[order]) - 0.5 * self.stationary[order]
+            stratum = np.empty(self.states, np.int64)
+            stratum[order] = np.clip(below * strata, 0, strata - 1)
+            mass = np.bincount(stratum, self.stationary, minlength=strata)
+            seen = np.bincount(stratum[states].ravel(), minlength=strata)
+            weights = (mass / np.maximum(seen, 1))[stratum[states]]
+        return weights / weights.sum()
 
     @cached_property
     def _entries(self) -> np.ndarray:

@@ -41,36 +41,31 @@ class TextTask(Task):
         return {**super().describe(), **self.corpus.describe()}
 
     def _most_unique(self, context):
-        return (len(self.corpus.train) - 1) // context
+        # A reading may be shifted by up to context - 1, and still has this many sequences.
+        return max(0, len(self.corpus.train) // context - 1)
 
-    def _pass(self, data_seed, context, number):
+    def _reading(self, data_seed, context, number):
         """Where the sequences of one reading of the corpus start, in reading order."""
 
         def draw():
             rng = np.random.default_rng([data_seed, DATA, number])
-            shift = 0 if number == 0 else int(rng.integers(context))
-            return shift + context * rng.permutation(self._most_unique(context) - (shift > 0))
+            shift = int(rng.integers(context)) if number else 0
+            return shift + context * rng.permutation(self._most_unique(context))
 
-        return self._cached(("pass", data_seed, context, number), draw)
+        return self._cached(("reading", data_seed, context, number), draw)
 
     def _sequences(self, data_seed, context, chunk):
-        if self._most_unique(context) < 2:
+        n = self._most_unique(context)
+        if n < 1:
             raise TaskError(
                 f"The corpus of {self.text!r} has {len(self.corpus.train)} training tokens, too "
                 f"few for sequences of {context}. Take a larger corpus or a shorter context."
             )
-        wanted, starts, number, before = range(chunk * CHUNK, (chunk + 1) * CHUNK), [], 0, 0
-        while before < wanted.stop:
-            # Later readings are shifted, and one sequence shorter.
-            size = self._most_unique(context) if number == 0 else None
-            here = self._pass(data_seed, context, number) if size is None else None
-            size = size or len(here)
-            if before + size > wanted.start:
-                here = self._pass(data_seed, context, number) if here is None else here
-                starts.append(here[max(wanted.start - before, 0) : wanted.stop - before])
-            before += size
-            number += 1
-        starts = np.concatenate(starts)
+        readings, places = np.divmod(np.arange(chunk * CHUNK, (chunk + 1) * CHUNK), n)
+        starts = np.empty(CHUNK, np.int64)
+        for number in np.unique(readings):
+            here = readings == number
+            starts[here] = self._reading(data_seed, context, int(number))[places[here]]
         return self.corpus.train[starts[:, None] + np.arange(context + 1)].astype(np.int32)
 
     def _exam(self, context, size, seed):
