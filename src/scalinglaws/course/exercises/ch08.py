@@ -171,6 +171,11 @@ def _rule_of_thumb(flops, A, B, alpha, beta):
     return params, 20 * params
 
 
+def _twenty_after_the_formula(flops, A, B, alpha, beta):
+    params, _ = optimum(flops, A, B, alpha, beta)
+    return params, 20 * params
+
+
 def _same_coefficient(flops, A, B, alpha, beta):
     g = (alpha * A / (beta * B)) ** (1 / (alpha + beta))
     return tuple(g * (flops / 6) ** (x / (alpha + beta)) for x in (beta, alpha))
@@ -568,6 +573,12 @@ EXERCISES = (
                 "twenty-per-parameter",
                 _rule_of_thumb,
                 "That is 20 tokens per parameter. The answer depends on A, B, alpha and beta.",
+            ),
+            Misconception(
+                "twenty-after-the-formula",
+                _twenty_after_the_formula,
+                "The parameters are right. 20 tokens for each of them do not meet the budget: with "
+                "the size chosen, 6ND = C leaves one number of tokens.",
             ),
             Misconception(
                 "same-coefficient",
