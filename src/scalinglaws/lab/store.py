@@ -44,7 +44,7 @@ FORMAT = 1  # of the tables below; a store with a higher one was written by a ne
 STALE = 120.0  # seconds without a sign of life after which an owner on another machine is dead
 BUSY = 60.0  # seconds to wait for another process that is writing
 
-# `digest` is a checksum of config and result: SQLite notices a damaged tree of pages, not a
+# `digest` is a checksum of key, config and result: SQLite notices a damaged tree of pages, not a
 # damaged number.
 SCHEMA = (
     "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
@@ -111,9 +111,7 @@ class Store:
         with _typed(self.path), closing(self._open("rwc")) as db:
             if not _tables(db):
                 self._create(db)
-            problem = db.execute("PRAGMA quick_check(1)").fetchone()[0]
-            if problem != "ok":
-                raise sqlite3.DatabaseError(problem)
+            self._check_file(db)
         with self._connect():
             pass  # checks the format
 
@@ -308,6 +306,16 @@ class Store:
         )
         db.execute("COMMIT")
 
+    def _check_file(self, db: sqlite3.Connection) -> None:
+        db.execute("BEGIN")  # from the first read on, nobody changes the file
+        pages = db.execute("PRAGMA page_count").fetchone()[0]
+        if self.path.stat().st_size < pages * db.execute("PRAGMA page_size").fetchone()[0]:
+            raise sqlite3.DatabaseError("its end is missing")
+        problem = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if problem != "ok":
+            raise sqlite3.DatabaseError(problem)
+        db.execute("ROLLBACK")
+
     def _check_format(self, meta: dict[str, str]) -> None:
         found = meta.get("format", "")
         if not found.isdecimal() or int(found) < 1:
@@ -329,7 +337,7 @@ def _row(result: RunResult) -> tuple:
     config = json.dumps(values.pop("config"), sort_keys=True)
     rest = json.dumps(values, sort_keys=True, allow_nan=False)
     return (
-        *(result.key, config, rest, _digest(config, rest)),
+        *(result.key, config, rest, _digest(result.key, config, rest)),
         *(result.config.task, result.status, values["loss"]),
         *(result.params, result.tokens, result.flops, result.seconds, result.version),
         datetime.now(UTC).isoformat(timespec="seconds"),
@@ -338,7 +346,7 @@ def _row(result: RunResult) -> tuple:
 
 def _read(row: tuple, path: Path) -> RunResult:
     key, config, rest, digest = row
-    if digest != _digest(config, rest):
+    if digest != _digest(key, config, rest):
         raise StoreCorruptError(
             f"{path} is damaged: run {key} does not match its checksum. " + _DAMAGED
         )
@@ -348,8 +356,8 @@ def _read(row: tuple, path: Path) -> RunResult:
         raise StoreCorruptError(f"{path}: run {key} cannot be read ({err}). " + _DAMAGED) from err
 
 
-def _digest(config: str, rest: str) -> str:
-    return hashlib.sha256(f"{config}\n{rest}".encode()).hexdigest()[:16]
+def _digest(*texts: str) -> str:
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
 
 
 def _where(db: sqlite3.Connection, select: str, keys: Sequence[str]) -> Iterator[tuple]:

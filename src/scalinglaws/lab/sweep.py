@@ -216,6 +216,7 @@ class _Sweep:
         with self.view, _heartbeat(self.store, self.owner):
             try:
                 self._learn_what_is_known()
+                self.view.refresh()
                 while self.waiting or self.jobs:
                     self._hand_out()
                     if not self._collect():
@@ -613,6 +614,9 @@ class _Silent:
     def running(self, flops: float) -> None:
         """So much has been done of the stacks that are in training."""
 
+    def refresh(self) -> None:
+        """Show it now."""
+
     def note(self, text: str) -> None:
         """Something to tell."""
 
@@ -648,6 +652,9 @@ class _Bar(_Silent):
     def running(self, flops):
         self.bar.update(max(0.0, min(self.finished + flops, self.flops) - self.bar.n))
 
+    def refresh(self):
+        self.bar.refresh()
+
     def note(self, text):
         self.bar.write(text, file=self.bar.fp)
 
@@ -679,8 +686,11 @@ class _Live(_Bar):
     def running(self, flops):
         super().running(flops)
         if time.monotonic() - self.shown > REPEAT:
-            self.output.update(self._content())
-            self.shown = time.monotonic()
+            self.refresh()
+
+    def refresh(self):
+        self.output.update(self._content())
+        self.shown = time.monotonic()
 
     def note(self, text):
         self.notes.append(text)
