@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from scalinglaws.course.exercises.engine import Exercise, Misconception
-from scalinglaws.course.exercises.kinds import Function, Stub
-from scalinglaws.course.labs.lab_3 import BUDGETS, DIVERGED, draw
+from scalinglaws.course.exercises.kinds import Function, Stub, Unreadable, clue
+from scalinglaws.course.labs.lab_3 import BUDGETS, DIVERGED, borderline, draw
 from scalinglaws.runs import Runs
 
 # ------------------------------------------------------------------------------------ references
@@ -181,6 +181,18 @@ def _whole_budget(runs):
     return runs.where(~np.isin(runs["budget"], runs["budget"][bad]))
 
 
+def _mean_for_median(runs):
+    return runs.where(runs.loss <= _by_budget(runs, "mean") + DIVERGED)
+
+
+def _above_the_lowest(runs):
+    return runs.where(runs.loss <= _by_budget(runs, "min") + DIVERGED)
+
+
+def _either_way(runs):
+    return runs.where(np.abs(runs.loss - _by_budget(runs, "median")) <= DIVERGED)
+
+
 def _as_share(runs):
     return runs.where(runs.loss <= (1 + DIVERGED) * _by_budget(runs, "median"))
 
@@ -192,6 +204,11 @@ def _swapped(flops, best_params):
 def _ln_k(flops, best_params):
     a, k = fit_allocation(flops, best_params)
     return a, math.log(k)
+
+
+def _log10_k(flops, best_params):
+    a, k = fit_allocation(flops, best_params)
+    return a, math.log10(k)
 
 
 def _mixed_bases(flops, best_params):
@@ -260,6 +277,19 @@ def _half_widths(runs):
     return right | {"a_low": right["a"] - right["a_low"], "a_high": right["a_high"] - right["a"]}
 
 
+def _fractions(runs):
+    low, high = np.percentile(_slopes(drop_diverged(runs), 400, 0), [0.025, 0.975])
+    return analyse(runs) | {"a_low": float(low), "a_high": float(high)}
+
+
+def _no_edges(runs):
+    return analyse(runs) | {"edge_budgets": []}
+
+
+def _not_edges(runs):
+    return analyse(runs) | {"edge_budgets": list(minima(runs)[0])}
+
+
 def _edge_numbers(runs):
     right = analyse(runs)
     places = [float(np.searchsorted(BUDGETS, c)) for c in right["edge_budgets"]]
@@ -304,6 +334,18 @@ def _twenty(runs, flops):
     return params, 20 * params
 
 
+def _square_root(runs, flops):
+    budgets, best, _ = minima(runs)
+    params = best[-1] * math.sqrt(flops / budgets[-1])
+    return params, flops / (6 * params)
+
+
+def _ln_k_for_k(runs, flops):
+    a, k = fit_allocation(*minima(runs)[:2])
+    params = math.log(k) * flops**a
+    return params, flops / (6 * params)
+
+
 def _own_exponent_for_tokens(runs, flops):
     a, k = fit_allocation(*minima(runs)[:2])
     return k * flops**a, k * flops ** (1 - a)
@@ -343,12 +385,70 @@ class Translated(Function):
         return outputs
 
     def _run(self, function, case):
-        return super()._run(self._wrap(function), case)
+        try:
+            return super()._run(self._wrap(function), case)
+        except Unreadable as problem:
+            # What `translate` could not read, the learner's function did not raise.
+            cause = problem.__cause__
+            raise cause if isinstance(cause, Unreadable) else problem from None
+
+
+@dataclass(frozen=True)
+class SizeOrNone(Translated):
+    """A function that returns a number of parameters, or None where there is no minimum."""
+
+    def diagnose(self, value, reference):
+        triples = list(zip(self.cases, value, reference, strict=True))
+        for case, got, want in triples:  # first the sizes, then whether there should be one
+            if (
+                not isinstance(got, str)
+                and not isinstance(want, str)
+                and (self._output_gap(got, want) > 1)
+            ):
+                name, message = clue(float(got), float(want), self.rel)
+                return name, f"{message} {self._show(case)} gives {float(got):.4g}."
+        for case, got, want in triples:
+            if isinstance(got, str) == isinstance(want, str):
+                continue
+            if isinstance(got, str):
+                return "none-inside", (
+                    f"{self._show(case)} gives `None`, and the lowest point of its parabola is "
+                    "inside the sizes. Check the turning point, and the two conditions."
+                )
+            return "number-for-none", (
+                f"{self._show(case)} gives {float(got):.4g}. There is no minimum inside its sizes, "
+                "so `None` is asked for."
+            )
+        return super().diagnose(value, reference)
+
+
+@dataclass(frozen=True)
+class TableOfRuns(Translated):
+    """A function that returns some of the runs it was given."""
+
+    def diagnose(self, value, reference):
+        for case, got, want in zip(self.cases, value, reference, strict=True):
+            if isinstance(got, str) or np.ndim(got) != 1:
+                said = got if isinstance(got, str) else "a number"
+                return "type", f"{self._show(case)} returns {said}. Return `Runs`."
+            if len(got) != len(want):
+                return "count", (
+                    f"{self._show(case)} keeps {len(got)} of {len(case[0])} runs; by the rule "
+                    f"{len(want)} stay."
+                )
+        return super().diagnose(value, reference)
 
 
 def _none_as_text(result, *_):
-    """None is an answer of `find_minimum`."""
-    return "None" if result is None else result
+    """None is an answer of `find_minimum`; NaN and lists are not."""
+    if result is None:
+        return "None"
+    if np.ndim(result) or isinstance(result, (str, bool, dict)):
+        kind = type(result).__name__
+        raise Unreadable("not-a-number", f"It returns a {kind}. Return one number, or `None`.")
+    if np.isnan(result):
+        raise Unreadable("nan", "It returns NaN. Where there is no minimum inside, return `None`.")
+    return result
 
 
 def _kept(result, *_):
@@ -361,7 +461,17 @@ def _kept(result, *_):
         return "a DataFrame"
     if np.asarray(result).dtype == bool:
         return "a mask"
-    return type(result).__name__
+    return f"`{type(result).__name__}`"
+
+
+def _finite(name, value) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise Unreadable("not-a-number", f"`{name}` must be a number, and is {value!r:.40}.")
+    return number
 
 
 _usual: dict[bytes, dict] = {}  # what `analyse` finds, by the losses of the table
@@ -373,14 +483,21 @@ def _summary(result, runs):
         return result if result is None else type(result).__name__
     missing = [k for k in ("a", "a_low", "a_high", "edge_budgets") if k not in result]
     if missing:
-        raise KeyError(f"the dict has no {', '.join(missing)}")
-    a, low, high = (float(result[k]) for k in ("a", "a_low", "a_high"))
+        raise Unreadable("missing", f"The dict has no {', '.join(missing)}.")
+    a, low, high = (_finite(name, result[name]) for name in ("a", "a_low", "a_high"))
+    try:
+        edges = sorted(float(c) for c in result["edge_budgets"])
+    except (TypeError, ValueError):
+        text = "`edge_budgets` must be a list of numbers: the budgets, in FLOP."
+        raise Unreadable("edges", text) from None
     key = runs.loss.tobytes()
     if key not in _usual:
         _usual[key] = analyse(runs)
     usual = _usual[key]["a_high"] - _usual[key]["a_low"]
     if abs(a / _usual[key]["a"] - 1) > 0.01:
         interval = "of another exponent"  # first things first
+    elif max(abs(low), abs(high)) < a / 2:
+        interval = "distances from a"
     elif low > high:
         interval = "the ends are swapped"
     elif not low <= a <= high:
@@ -393,7 +510,7 @@ def _summary(result, runs):
         interval = "sensible"
     return {
         "a": a,
-        "edge_budgets": sorted(map(float, result["edge_budgets"])),
+        "edge_budgets": edges,
         "interval": interval,
     }
 
@@ -420,7 +537,7 @@ EXERCISES = (
         title="The lowest point of one budget",
         level="intermediate",
         minutes=12,
-        kind=Translated(
+        kind=SizeOrNone(
             [_VALLEY, _profile(11, 1), _profile(12, 4), _SLOPE, _RISE, _HILL],
             rel=0.01,
             name="find_minimum",
@@ -489,8 +606,9 @@ EXERCISES = (
         title="Leave out the runs that diverged",
         level="intermediate",
         minutes=8,
-        kind=Translated(
-            [(draw(s, diverged=k).runs,) for s, k in ((21, 1), (22, 2), (23, 3), (24, 0))],
+        kind=TableOfRuns(
+            [(draw(s, diverged=k).runs,) for s, k in ((21, 1), (22, 2), (23, 3), (24, 0))]
+            + [(borderline(25),)],
             rel=1e-9,
             name="drop_diverged",
             translate=_kept,
@@ -534,6 +652,23 @@ EXERCISES = (
                 "The whole budget of a diverged run is gone. The other eight runs are good.",
             ),
             Misconception(
+                "mean-for-median",
+                _mean_for_median,
+                "Is that the mean of each budget? Bad runs pull it up, and one that is just above "
+                "the limit stays. The rule takes the median.",
+            ),
+            Misconception(
+                "above-the-lowest",
+                _above_the_lowest,
+                "Is that 0.5 nats above the lowest loss of each budget? Good runs at the ends of "
+                "a valley go too. The rule takes the median.",
+            ),
+            Misconception(
+                "either-way",
+                _either_way,
+                "A run far below its median is gone too. The rule is about runs above it.",
+            ),
+            Misconception(
                 "share-for-nats",
                 _as_share,
                 "The limit is 0.5 nats above the median, not 50 % above it: add, do not multiply.",
@@ -571,6 +706,12 @@ EXERCISES = (
                 _ln_k,
                 "The exponent is right. The second number is the constant of the line, which is "
                 "ln k.",
+            ),
+            Misconception(
+                "log10-k",
+                _log10_k,
+                "The exponent is right. The second number is the constant of the line, which is "
+                "log10 k.",
             ),
             Misconception(
                 "log10-and-exp",
@@ -651,8 +792,26 @@ EXERCISES = (
             Misconception(
                 "interval-beside",
                 _half_widths,
-                "`a` is right and does not lie between `a_low` and `a_high`. Are these distances "
-                "from `a`, or of a wrong set of resamples? Return the two ends.",
+                "`a` is right. Are `a_low` and `a_high` its distances from the ends? Return the "
+                "ends themselves.",
+            ),
+            Misconception(
+                "fractions-for-percent",
+                _fractions,
+                "`a` is right and does not lie between `a_low` and `a_high`. `np.percentile` "
+                "counts in percent, from 0 to 100. If that is not it, look at what the noise is "
+                "added to.",
+            ),
+            Misconception(
+                "no-edges",
+                _no_edges,
+                "`a` is right and `edge_budgets` is empty. One budget of this table has no minimum "
+                "inside: name it.",
+            ),
+            Misconception(
+                "not-edges",
+                _not_edges,
+                "These `edge_budgets` have a minimum inside. The others are asked for.",
             ),
             Misconception(
                 "edges-as-numbers",
@@ -706,6 +865,17 @@ EXERCISES = (
                 "say?",
             ),
             Misconception(
+                "square-root",
+                _square_root,
+                "The size grew like the square root of the budget, as if `a` were 0.5. What is it "
+                "in this table?",
+            ),
+            Misconception(
+                "ln-k",
+                _ln_k_for_k,
+                "The constant of the line is ln k. Undo the logarithm before you multiply.",
+            ),
+            Misconception(
                 "one-k-for-both",
                 _own_exponent_for_tokens,
                 "The parameters are right. The tokens do not share their factor k: take what the "
@@ -720,6 +890,12 @@ EXERCISES = (
                 "edge-accepted",
                 _recommend_with(finder=_accepts_edges),
                 "A budget without a minimum inside entered the line. Leave it out.",
+            ),
+            Misconception(
+                "both-flaws",
+                _recommend_with(finder=_accepts_edges, drop=_all_runs),
+                "A diverged run is still in the table, and a budget without a minimum inside "
+                "entered the line.",
             ),
         ),
     ),

@@ -94,7 +94,8 @@ def mark_by_cases(
         return Mark(1.0, f"Right on all {count} fresh cases.")
     if verdict.state == "stub":
         return Mark(0.0, f"`{exercise.kind.name}` is not written yet.")
-    right = [[on_cases(exercise, [case]).check(function).correct for case in g] for _, g in groups]
+    plain = replace(exercise, misconceptions=())  # case by case only right or wrong matters
+    right = [[on_cases(plain, [case]).check(function).correct for case in g] for _, g in groups]
     share = sum(weight * sum(r) / len(r) for (weight, _), r in zip(groups, right, strict=True))
     hits = sum(map(sum, right))
     lead = f"Right on {hits} of {count} fresh cases. " if hits else ""

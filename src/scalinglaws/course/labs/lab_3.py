@@ -145,6 +145,26 @@ def _draw_once(rng: np.random.Generator, edge: bool, diverged: int) -> Hidden:
     return Hidden(law, table, [float(BUDGETS[at])] if edge else [], rows)
 
 
+def borderline(seed: int) -> Runs:
+    """A table whose runs lie close to the limit of the rule for diverged ones, on both sides.
+
+    In one budget a run ends 0.04 nats above the limit and another 0.04 below it: a rule that takes
+    the mean, or the lowest loss, decides otherwise. In a second budget a run ends 0.6 nats *below*
+    the median, and stays.
+    """
+    rng = np.random.default_rng(seed)
+    runs = draw(seed, edge=False, diverged=0).runs
+    loss = runs.loss.copy()
+    first, second = rng.permutation(len(BUDGETS))[:2] * SIZES
+    # All three leave their budget's upper or lower half as they were, so the median stays.
+    upper = first + np.argsort(loss[first : first + SIZES])[-2:]
+    lowest = second + np.argmin(loss[second : second + SIZES])
+    middle = [np.median(loss[at : at + SIZES]) for at in (first, second)]
+    loss[rng.permutation(upper)] = middle[0] + DIVERGED + np.array([0.04, -0.04])
+    loss[lowest] = middle[1] - 0.6
+    return Runs.from_arrays(runs.params, runs.tokens, loss, budget=runs["budget"])
+
+
 def table(learner: str) -> Runs:
     """The learner's table: 54 runs with ``params``, ``tokens``, ``flops``, ``loss``, ``budget``.
 
@@ -348,7 +368,9 @@ def _mark_minimum(function, seed) -> Mark:
 def _mark_diverged(function, seed) -> Mark:
     counts = (1, 1, 2, 3, 0, 0)
     tables = [(draw(s, diverged=k).runs,) for s, k in zip(_seeds(seed, 6), counts, strict=True)]
-    return mark_by_cases(find("lab3.2"), [(0.8, tables[:4]), (0.2, tables[4:])], function)
+    close = [(borderline(s),) for s in _seeds(seed + 1, 2)]
+    groups = [(0.6, tables[:4]), (0.2, close), (0.2, tables[4:])]
+    return mark_by_cases(find("lab3.2"), groups, function)
 
 
 def _mark_allocation(function, seed) -> Mark:
