@@ -1,4 +1,4 @@
-"""The command ``scalinglaws``: fit, plan, data, grade, notebook, laws.
+"""The command ``scalinglaws``: fit, plan, lab, data, grade, notebook, laws.
 
 Every command takes ``--json`` and then prints one JSON object on stdout; messages go to stderr.
 Exit status: 0 done, 1 done but not well (a fit that did not converge, a notebook that failed),
@@ -59,6 +59,8 @@ app = typer.Typer(
 )
 data_app = typer.Typer(no_args_is_help=True, help="Published data: list, download, find.")
 notebook_app = typer.Typer(no_args_is_help=True, help="Run notebooks; make student versions.")
+lab_app = typer.Typer(no_args_is_help=True, help="Sweeps of tiny models: price, run, look, export.")
+app.add_typer(lab_app, name="lab")
 app.add_typer(data_app, name="data")
 app.add_typer(notebook_app, name="notebook")
 
@@ -526,6 +528,385 @@ def list_laws(as_json: JsonFlag = False) -> None:
         for name, p in PUBLISHED.items()
     ]
     print_table("Published laws", ("name", "law", "embeddings in N", "source"), rows)
+
+
+# ------------------------------------------------------------------------------------------- lab
+
+DesignFile = Annotated[
+    Path | None, typer.Option("--design", help="A design in a .json or .toml file.")
+]
+TaskOption = Annotated[
+    str | None, typer.Option("--task", help="What to learn; see `scalinglaws lab tasks`.")
+]
+WidthsOption = Annotated[
+    str | None, typer.Option("--widths", metavar="LIST", help="Widths d_model: 16,32,64.")
+]
+BudgetsOption = Annotated[
+    str | None, typer.Option("--budgets", metavar="LIST", help="FLOP of each run: 1e9,4e9.")
+]
+TokensOption = Annotated[
+    str | None, typer.Option("--tokens", metavar="LIST", help="Instead of --budgets: 100k,1M.")
+]
+RatesOption = Annotated[
+    str | None,
+    typer.Option(
+        "--learning-rates", metavar="LIST", help="0.003,0.01,0.03; or 0.01x5, five around 0.01."
+    ),
+]
+SeedsOption = Annotated[int, typer.Option("--seeds", min=1, help="How many seeds, from 0.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="FIELD=VALUE", help="Another setting; may be repeated."),
+]
+StoreArgument = Annotated[Path, typer.Argument(help="File of the runs, such as runs.sqlite.")]
+DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:1.")]
+WhereOption = Annotated[
+    str | None, typer.Option("--where", help="Condition on columns: 'd_model > 16 and seed == 0'.")
+]
+BestOption = Annotated[
+    bool, typer.Option("--best", help="Only the best learning rate at each size and budget.")
+]
+MinutesLimit = Annotated[float | None, typer.Option("--max-minutes", help="Time to spend.")]
+FlopsLimit = Annotated[str | None, typer.Option("--max-flops", help="FLOP to spend.")]
+
+
+def _items(text: str, name: str, read=None) -> list:
+    """The parts of a list with commas, each as a number."""
+    read = read or (lambda part: number(part, name))
+    return [read(part) for part in text.split(",")]
+
+
+def _whole(text: str, name: str) -> int:
+    value = number(text, name)
+    if not (math.isfinite(value) and value == int(value)):
+        raise InputError(f"--{name} {text!r} is not a whole number")
+    return int(value)
+
+
+def _learning_rates(text: str) -> list[float]:
+    """``0.003,0.01`` as it stands, or ``0.01x5``: five, each twice the one before, around 0.01."""
+    from scalinglaws.lab import bracket
+
+    centre, x, count = text.partition("x")
+    name = "learning-rates"
+    return (
+        list(bracket(number(centre, name), count=_whole(count, name))) if x else _items(text, name)
+    )
+
+
+def _settings(pairs: Sequence[str] | None) -> dict[str, Any]:
+    """FIELD=VALUE, with the value as JSON where it can be read so, else as text."""
+    settings = {}
+    for pair in pairs or ():
+        field, equals, text = pair.partition("=")
+        if not (equals and field and text):
+            raise InputError(f"--set {pair!r} should read FIELD=VALUE, such as layers=2")
+        try:
+            settings[field.strip()] = json.loads(text)
+        except ValueError:
+            settings[field.strip()] = text
+    return settings
+
+
+def _design(design, task, widths, budgets, tokens, rates, seeds, more):
+    """A design from a file, or from options."""
+    from scalinglaws.lab import grid, isoflop, read_design
+
+    options = {"task": task, "widths": widths, "learning-rates": rates}
+    given = {**options, "budgets": budgets, "tokens": tokens}
+    named = [f"--{k}" for k, v in given.items() if v is not None]
+    if design is not None:
+        if named or more:
+            raise InputError(
+                f"--design is the whole design; leave out {', '.join(named) or '--set'}"
+            )
+        return read_design(design)
+    missing = [f"--{k}" for k, v in options.items() if v is None]
+    if missing or (budgets is None) == (tokens is None):
+        raise InputError(
+            "give --design FILE; or --task, --widths, --learning-rates and one of --budgets and "
+            f"--tokens; got {', '.join(named) or 'none of them'}"
+        )
+    sizes = _items(widths, "widths", lambda part: _whole(part, "widths"))
+    rates, settings = _learning_rates(rates), _settings(more)
+    if budgets is not None:
+        return isoflop(task, _items(budgets, "budgets"), sizes, rates, seeds, **settings)
+    counts = _items(tokens, "tokens", lambda part: _whole(part, "tokens"))
+    fixed = {"task", "d_model", "tokens", "learning_rate", "seed"} & settings.keys()
+    if fixed:
+        raise InputError(f"--set {fixed.pop()}=... has an option of its own")
+    return grid(
+        **{"task": task, "d_model": sizes, "tokens": counts, "learning_rate": rates},
+        **{"seed": list(range(seeds)), **settings},
+    )
+
+
+@contextmanager
+def _lab_warnings() -> Iterator[list[str]]:
+    """Warnings of the lab as lines on stderr, and in a list."""
+    import warnings
+
+    from scalinglaws.errors import LabWarning
+
+    said: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            yield said
+        finally:
+            for warning in caught:
+                if issubclass(warning.category, LabWarning):
+                    said.append(f"{warning.category.__name__}: {warning.message}")
+                    note(f"warning: {warning.message}")
+
+
+def _limit(max_flops: str | None, max_minutes: float | None) -> dict[str, float]:
+    limits = {}
+    if max_flops is not None:
+        limits["flops"] = number(max_flops, "max-flops")
+    if max_minutes is not None:
+        limits["minutes"] = max_minutes
+    return limits
+
+
+def _cuts(estimate, limits: dict[str, float]):
+    """What to cut to stay within the limits; None where nothing need be."""
+    if not limits or estimate.fits(**limits):
+        return None
+    return estimate.cuts(limits.get("flops"), limits.get("minutes"))
+
+
+@lab_app.command("estimate")
+def lab_estimate(
+    design: DesignFile = None,
+    task: TaskOption = None,
+    widths: WidthsOption = None,
+    budgets: BudgetsOption = None,
+    tokens: TokensOption = None,
+    learning_rates: RatesOption = None,
+    seeds: SeedsOption = 1,
+    settings: SetOption = None,
+    store: Annotated[
+        Path | None, typer.Option("--store", help="Runs in this file are free.")
+    ] = None,
+    device: DeviceOption = "auto",
+    workers: Annotated[int, typer.Option(min=1, help="Processes that share the work.")] = 1,
+    max_flops: FlopsLimit = None,
+    max_minutes: MinutesLimit = None,
+    time_it: Annotated[
+        bool, typer.Option("--time/--no-time", help="Time each shape for a moment, with PyTorch.")
+    ] = True,
+    as_json: JsonFlag = False,
+) -> None:
+    """Price a sweep before it is run: runs, FLOP, minutes, and what to cut.
+
+    Exit status 1 if the sweep is over --max-flops or --max-minutes.
+
+    Examples:
+
+        scalinglaws lab estimate --task er:nodes=64,edges=256 --widths 8,16,32 --budgets 1e9,4e9
+        --learning-rates 0.01x5 --seeds 3 --max-minutes 5
+
+        scalinglaws lab estimate --design sweep.toml --store runs.sqlite --no-time --json
+    """
+    with _lab_warnings() as said:
+        sweep = _design(design, task, widths, budgets, tokens, learning_rates, seeds, settings)
+        with working("timing each shape"):
+            estimate = sweep.estimate(device if time_it else None, store, workers)
+        limits = _limit(max_flops, max_minutes)
+        cuts = _cuts(estimate, limits)
+    if as_json:
+        found = {"fits": cuts is None, "cuts": None if cuts is None else cuts.to_dict()}
+        print_json(estimate.to_dict() | found | {"warnings": said})
+    else:
+        typer.echo(str(estimate))
+        if cuts is not None:
+            typer.echo(f"\n{cuts}")
+    if cuts is not None:
+        raise typer.Exit(1)
+
+
+@lab_app.command("run")
+def lab_run(
+    store: StoreArgument,
+    design: DesignFile = None,
+    task: TaskOption = None,
+    widths: WidthsOption = None,
+    budgets: BudgetsOption = None,
+    tokens: TokensOption = None,
+    learning_rates: RatesOption = None,
+    seeds: SeedsOption = 1,
+    settings: SetOption = None,
+    device: DeviceOption = "auto",
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes; default: one for each GPU, or none.")
+    ] = None,
+    max_flops: FlopsLimit = None,
+    max_minutes: MinutesLimit = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Train the runs of a design that a store does not hold yet.
+
+    Stop it at any moment and run the same command again: nothing is trained twice.
+    With --max-flops or --max-minutes a sweep that costs more is refused before it starts.
+
+    Examples:
+
+        scalinglaws lab run runs.sqlite --task er:nodes=64,edges=256 --widths 8,16,32
+        --budgets 1e9,4e9 --learning-rates 0.01x5 --seeds 3
+
+        scalinglaws lab run runs.sqlite --design sweep.toml --workers 2 --max-minutes 30
+    """
+    from scalinglaws.lab import Store, run
+
+    with _lab_warnings() as said:
+        sweep = _design(design, task, widths, budgets, tokens, learning_rates, seeds, settings)
+        opened, limits = Store(store), _limit(max_flops, max_minutes)
+        if limits:
+            timed = device if "minutes" in limits else None
+            cuts = _cuts(sweep.estimate(timed, opened, workers or 1), limits)
+            if cuts is not None:
+                raise BudgetError(f"over the limit, nothing was trained. {cuts}")
+        known = len({config.key for config in sweep} & set(opened.keys()))
+        show = sys.stderr.isatty()
+        table = run(sweep, opened, device=device, workers=workers, progress=show)
+        diverged = int((table["status"] != "done").sum())
+    summary = {
+        **{"store": str(store), "design": sweep.name, "runs": len(table), "known": known},
+        **{"trained": len(table) - known, "diverged": diverged, "flops": table["flops"].sum()},
+    }
+    if as_json:
+        print_json(_plain(summary | {"warnings": said}))
+    else:
+        typer.echo(
+            f"{len(table)} runs in {store}: {len(table) - known} trained now, {known} known "
+            f"before, {diverged} diverged"
+        )
+        note(f"to fit them: `scalinglaws lab export {store} runs.csv --best`")
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    """NumPy's numbers as Python's, which JSON needs."""
+    return {k: v.item() if hasattr(v, "item") else v for k, v in values.items()}
+
+
+def _table(store: Path, where: str | None, best: bool):
+    from scalinglaws.lab import Store
+
+    if not store.exists():
+        raise InputError(f"there is no file {str(store)!r}; `scalinglaws lab run` makes one")
+    table = Store(store).table()
+    if where is not None:
+        table = table.where(where)
+    return table.best() if best and len(table) else table
+
+
+@lab_app.command("show")
+def lab_show(
+    store: StoreArgument,
+    where: WhereOption = None,
+    best: BestOption = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show the runs of a store.
+
+    Examples:
+
+        scalinglaws lab show runs.sqlite --best
+
+        scalinglaws lab show runs.sqlite --where "status == 'diverged'" --json
+    """
+    from scalinglaws.counting import human
+
+    with _lab_warnings() as said:
+        table = _table(store, where, best)
+    if as_json:
+        rows = [_plain(row) for row in table.frame.to_dict("records")]
+        print_json({"store": str(store), "runs": rows, "warnings": said})
+        return
+    if not len(table):
+        typer.echo("no runs")
+        return
+    frame = table.summary()
+    for column in ("params", "tokens", "flops"):
+        frame[column] = [human(v) for v in frame[column]]
+    rows = [
+        [f"{v:.5g}" if isinstance(v, float) else str(v) for v in row]
+        for row in frame.itertuples(index=False)
+    ]
+    print_table(repr(table), list(frame.columns), rows)
+
+
+@lab_app.command("export")
+def lab_export(
+    store: StoreArgument,
+    out: Annotated[Path, typer.Argument(help="A .csv or .parquet file, for `scalinglaws fit`.")],
+    where: WhereOption = None,
+    best: BestOption = False,
+    loss: Annotated[str, typer.Option(help="loss (the last), best_loss or excess.")] = "loss",
+    convention: Annotated[str, typer.Option(help="How FLOPs are counted.")] = "6N-total",
+    curves: Annotated[
+        bool, typer.Option("--curves", help="Learning curves, one row a moment, in place of runs.")
+    ] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Write the runs of a store as the table that `scalinglaws fit` takes.
+
+    Runs that diverged are left out, with a warning.
+
+    Examples:
+
+        scalinglaws lab export runs.sqlite runs.csv --best
+
+        scalinglaws fit runs.csv --no-check-units
+    """
+    from scalinglaws.runs import Runs
+
+    with _lab_warnings() as said:
+        table = _table(store, where, best)
+        if curves:
+            frame = table.curves()
+            frame = frame[frame["loss"].notna()]
+            rows = Runs(frame, check_units=False)
+        else:
+            rows = table.runs(loss, convention)
+    rows.write(out)
+    if as_json:
+        print_json({"path": str(out), "rows": len(rows), "warnings": said})
+    else:
+        print_path(out, as_json=False)
+
+
+@lab_app.command("tasks")
+def lab_tasks(
+    task: Annotated[
+        str | None, typer.Argument(help="A task, to see its vocabulary and entropy.")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """List the kinds of task, or describe one.
+
+    Examples:
+
+        scalinglaws lab tasks
+
+        scalinglaws lab tasks er:nodes=64,edges=256 --json
+    """
+    from scalinglaws.lab import TASKS, make_task
+
+    if task is None:
+        if as_json:
+            print_json({"tasks": dict(TASKS)})
+        else:
+            print_table("Tasks", ("name", "what it is"), list(TASKS.items()))
+        return
+    made = make_task(task)
+    if as_json:
+        facts = {"vocab": int(made.vocab), "floor": made.floor, "context": made.fixed_context}
+        print_json({"task": made.text, **facts, "description": made.describe()})
+    else:
+        rows = [(k, "unknown" if v is None else f"{v}") for k, v in made.describe().items()]
+        print_table(made.text, ("what", "value"), rows)
 
 
 @data_app.command("list")

@@ -17,6 +17,7 @@ import tomllib
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ __all__ = ["Cut", "Cuts", "Design", "Estimate", "bracket", "grid", "isoflop", "r
 
 SAME_RUNG = 0.15  # runs whose FLOPs differ by less than this share are one rung
 FEW_RATES = 3  # the fewest learning rates that can show an optimum between them
+EVERYTHING = "everything"
 PROBE_STEPS = 50  # steps of the run that is handed to the probe of the speed
 
 FIELDS = tuple(f.name for f in fields(RunConfig))
@@ -40,6 +42,7 @@ FIELDS = tuple(f.name for f in fields(RunConfig))
 # What a run costs
 
 
+@lru_cache(maxsize=100_000)
 def run_flops(config: RunConfig) -> float:
     """Training compute of a run, 6 N D with all parameters, before it is trained."""
     return float(train_flops(config.shape(_vocab(config.task)), config.trained_tokens))
@@ -69,20 +72,22 @@ def _seconds(stack: Sequence[RunConfig], device: str) -> float:
     """Predicted wall time of a stack of runs that train together."""
     # The speed depends neither on how long a run is nor on these values: probe each shape once.
     first = stack[0]
-    steps = min(first.steps, PROBE_STEPS)
-    probe = first.replace(
-        tokens=steps * first.batch * first.context, learning_rate=1e-3, seed=0, data_seed=0
-    )
+    tokens = PROBE_STEPS * first.batch * first.context
+    probe = first.replace(tokens=tokens, learning_rate=1e-3, seed=0, data_seed=0)
     return first.steps * _trainer().seconds_per_step(probe, len(stack), device)
 
 
-def _timed(configs: Sequence[RunConfig], device: str, workers: int) -> tuple[float, dict]:
-    """Predicted minutes of wall time, and each run's share of the working time by key."""
+def _timed(
+    configs: Sequence[RunConfig], known: frozenset, device: str, workers: int
+) -> tuple[float, dict]:
+    """Predicted minutes of wall time, and each new run's share of the working time by key."""
     share, free = {}, [0.0] * workers  # when each worker is free again
     for stack in _trainer().stacks(list(configs), device):
-        seconds = _seconds(stack, device)
-        share |= {config.key: seconds / len(stack) / 60 for config in stack}
-        heapq.heapreplace(free, free[0] + seconds)
+        new = [config for config in stack if config.key not in known]
+        if new:
+            seconds = _seconds(new, device)
+            share |= {config.key: seconds / len(new) / 60 for config in new}
+            heapq.heapreplace(free, free[0] + seconds)
     return max(free) / 60, share
 
 
@@ -549,7 +554,7 @@ def _estimate(design: Design, known: frozenset, device: str | None, workers: int
     if device is None:
         minutes = math.nan if new else 0.0
     elif new:
-        minutes, share = _timed(new, device, workers)
+        minutes, share = _timed(design.configs, known, device, workers)
     return Estimate(
         design=design,
         known=len(design) - len(new),
@@ -822,12 +827,14 @@ class Cuts:
         return {"goal": self.goal, "ways": [plain(c) for c in self], "best": plain(self.best)}
 
     def __str__(self) -> str:
-        if not self.ways:
+        if self.best.what == EVERYTHING:
             return f"{self.goal}: nothing to cut"
         enough = [f"  - {cut}" for cut in self if cut.enough]
         short = [f"  - {cut}" for cut in self if not cut.enough]
-        lines = [f"{self.goal}, any one of:", *enough] if enough else [f"{self.goal}:"]
-        lines += ["Not enough alone:", *short] if short else []
+        lines = [f"{self.goal}, any one of:", *enough]
+        if not enough:
+            lines = [f"{self.goal}, no single cut is enough:" if short else f"{self.goal}:"]
+        lines += ["Not enough alone:", *short] if short and enough else short
         return "\n".join([*lines, f"Keeps the most: {self.best}"])
 
     def _repr_html_(self) -> str:
@@ -903,7 +910,7 @@ class _Levers:
                 f"{rungs} of {self.rungs} rungs, without {which} ({gone.sum()} runs of "
                 f"about {human(np.median(self.flops[gone]))} FLOP each)"
             )
-        return ", ".join(parts) or "everything"
+        return ", ".join(parts) or EVERYTHING
 
     def cost(self, mask: np.ndarray) -> tuple[float, float]:
         """FLOPs, and the minutes if these runs took their share of the whole sweep's time."""
@@ -949,7 +956,7 @@ def _find_cuts(estimate: Estimate, flops: float, minutes: float) -> Cuts:
     goal = "To spend " + " and ".join(goal)
     if _fits(estimate.flops, estimate.minutes, *limits):
         whole = (estimate.design, estimate.flops, estimate.minutes)
-        return Cuts(goal, (), Cut("everything", *whole, 0.0, 0.0, True))
+        return Cuts(goal, (), Cut(EVERYTHING, *whole, 0.0, 0.0, True))
     levers = _Levers(estimate)
     S, M, R = levers.seeds, levers.rates, levers.rungs
     few = min(FEW_RATES, M)
@@ -1009,7 +1016,19 @@ def _most(levers: _Levers, limits, few: int, singles: list[Cut]) -> Cut | None:
             return cut
     if singles:
         return max(singles, key=lambda s: s.flops)
-    cheapest = np.where(levers.new, levers.flops, math.inf).argmin()
-    mask = np.arange(len(levers.flops)) == cheapest
-    cut = levers.cut(mask, "only the cheapest run", limits)
-    return cut if cut.enough else None
+    return _cheapest(levers, limits)
+
+
+def _cheapest(levers: _Levers, limits) -> Cut | None:
+    """As many of the cheapest runs as fit: the last resort."""
+    order = np.lexsort((levers.flops, levers.new))  # known runs first, they are free
+    free, count = int((~levers.new).sum()), len(order)
+    for keep in range(count - 1, free, -1):
+        mask = np.zeros(count, dtype=bool)
+        mask[order[:keep]] = True
+        if _may_fit(levers.cost(mask), limits) or keep == free + 1:
+            many = f"the {keep - free} cheapest runs" if keep > free + 1 else "the cheapest run"
+            cut = levers.cut(mask, f"only {many} of the new ones", limits)
+            if cut.enough:
+                return cut
+    return None

@@ -293,7 +293,7 @@ class Table:
         return Design(f"wider {over}", tuple(configs))
 
     def _choose(self, over, by, loss) -> pd.DataFrame:
-        """One row a cell: its name, its best value and the rows that have it, and the edge it is at."""
+        """One row a cell: its best value, the rows that have it, and whether it is at an edge."""
         over = _tuple(over)
         self._check_columns([*over, *(by or ())])
         if loss not in LOSSES:
@@ -303,7 +303,8 @@ class Table:
         if clash:
             raise RunDataError(f"{sorted(clash)[0]!r} is both optimised and part of the cells")
         frame = self._frame
-        varying = [f for f in cell_fields if frame[f].nunique(dropna=False) > 1]
+        named = [f for f in cell_fields if f != "d_ff" or "d_model" not in cell_fields]
+        varying = [f for f in named if frame[f].nunique(dropna=False) > 1]
         several = {f for f in over if frame[f].nunique() > 1}
         found = []
         groups = (
