@@ -189,6 +189,122 @@ def test_words_are_no_numbers(text):
         number(text, "flops")
 
 
+# -------------------------------------------------------------------------------------------- lab
+
+SWEEP = (
+    *("--task", "er:nodes=32,edges=64", "--widths", "4,8", "--tokens", "2k,4096"),
+    *("--learning-rates", "0.02x3", "--seeds", "2", "--set", "batch=4"),
+)
+
+
+def test_lab_estimate_prices_without_training(tmp_path):
+    said = answer("lab", "estimate", *SWEEP, "--no-time", "--store", tmp_path / "none.sqlite")
+    assert (said["runs"], said["known"], said["new"]) == (24, 0, 24)
+    assert said["fits"] is True and said["minutes"] is None and said["cuts"] is None
+    assert sum(rung["new_flops"] for rung in said["rungs"]) == pytest.approx(said["flops"])
+    assert not list(tmp_path.iterdir())
+    text = call("lab", "estimate", *SWEEP, "--no-time").stdout
+    assert "24 runs to train" in text and "learning rates" in text
+
+
+def test_lab_estimate_over_the_budget_has_status_1_and_says_what_to_cut():
+    whole = answer("lab", "estimate", *SWEEP, "--no-time")["flops"]
+    over = ("--no-time", "--max-flops", f"{0.6 * whole:.6g}")
+    said = answer("lab", "estimate", *SWEEP, *over, code=1)
+    assert said["fits"] is False
+    assert said["cuts"]["best"]["flops"] <= 0.6 * whole and said["cuts"]["best"]["enough"]
+    assert "1 of 2 seeds saves" in call("lab", "estimate", *SWEEP, *over, code=1).stdout
+    assert "not even the cheapest" in refusal(
+        "lab", "estimate", *SWEEP, "--no-time", "--max-flops", "10"
+    )
+
+
+def test_lab_reads_designs_from_files(tmp_path):
+    path = tmp_path / "sweep.toml"
+    path.write_text(
+        'kind = "isoflop"\ntask = "er:nodes=64,edges=256"\nbudgets = [1e9, 4e9]\n'
+        "widths = [8, 64]\nlearning_rates = [0.01]\n"
+    )
+    result = call("lab", "estimate", "--design", path, "--no-time", "--json")
+    said = json.loads(result.stdout)
+    assert said["name"] == "sweep" and said["runs"] == 2
+    assert "warning: left out of the design" in result.stderr
+    assert said["warnings"][0].startswith("LabWarning")
+
+
+def test_lab_runs_shows_and_exports(tmp_path):
+    pytest.importorskip("torch")
+    store, out = tmp_path / "runs.sqlite", tmp_path / "runs.csv"
+    first = answer("lab", "run", store, *SWEEP, "--device", "cpu")
+    assert (first["runs"], first["known"], first["trained"]) == (24, 0, 24)
+    again = answer("lab", "run", store, *SWEEP, "--device", "cpu", "--max-flops", "1")
+    assert (again["known"], again["trained"]) == (24, 0) and again["flops"] == first["flops"]
+    free = answer("lab", "estimate", *SWEEP, "--store", store)
+    assert (free["new"], free["flops"], free["minutes"]) == (0, 0, 0)
+    shown = answer("lab", "show", store, "--where", "d_model == 8 and seed == 1")["runs"]
+    assert len(shown) == 6 and all(run["loss"] > run["floor"] for run in shown)
+    text = call("lab", "show", store, "--best").stdout
+    assert "Table(8 runs" in text and "excess" in text
+    assert answer("lab", "export", store, out, "--best")["rows"] == 8
+    assert read_runs(out, check_units=False)["learning_rate"].max() <= 0.04
+    curves = tmp_path / "curves.parquet"
+    assert answer("lab", "export", store, curves, "--curves")["rows"] > 24
+    assert call("lab", "export", store, out).stdout.strip() == str(out)
+    assert call("lab", "show", store, "--where", "d_model == 99").stdout.strip() == "no runs"
+
+
+def test_lab_estimate_times_each_shape():
+    pytest.importorskip("torch")
+    said = answer("lab", "estimate", *SWEEP, "--device", "cpu")
+    assert said["minutes"] > 0 and said["device"] == "cpu"
+
+
+def test_lab_run_refuses_what_costs_too_much_before_it_starts(tmp_path):
+    store = tmp_path / "runs.sqlite"
+    words = refusal("lab", "run", store, *SWEEP, "--max-flops", "20M")
+    assert "nothing was trained" in words and "seeds saves" in words
+    assert answer("lab", "show", store)["runs"] == []
+
+
+def test_lab_tasks_are_listed_and_described():
+    assert "er" in answer("lab", "tasks")["tasks"]
+    assert "memory" in call("lab", "tasks").stdout
+    said = answer("lab", "tasks", "er:nodes=64,edges=256")
+    assert said["vocab"] == 64 and 0 < said["floor"] < np.log(64)
+    assert "64" in call("lab", "tasks", "er:nodes=64,edges=256").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["estimate"], "give --design FILE"),
+        (["estimate", "--task", "er:nodes=64,edges=256", "--widths", "8"], "--learning-rates"),
+        (["estimate", *SWEEP, "--budgets", "1e9"], "one of --budgets and --tokens"),
+        (["estimate", *SWEEP, "--design", "x.json"], "leave out --task"),
+        (["estimate", "--design", "/none.toml"], "there is no design"),
+        (["estimate", *SWEEP, "--widths", "8,x"], "--widths 'x' is not a number"),
+        (["estimate", *SWEEP, "--widths", "8.5"], "not a whole number"),
+        (["estimate", *SWEEP, "--learning-rates", "0.01x"], "is not a number"),
+        (["estimate", *SWEEP, "--set", "layers"], "FIELD=VALUE"),
+        (["estimate", *SWEEP, "--set", "depth=3"], "'depth' is not a field"),
+        (["estimate", *SWEEP, "--set", "seed=3"], "option of its own"),
+        (["estimate", *SWEEP, "--set", "heads=3", "--no-time"], "heads"),
+        (["estimate", *SWEEP, "--task", "er:nodes=64"], "edges"),
+        (["estimate", *SWEEP, "--tokens", "100"], "less than one batch"),
+        (["estimate", *SWEEP, "--no-time", "--max-minutes", "1"], "not measured"),
+        (["estimate", *SWEEP, "--device", "abacus"], "abacus"),
+        (["run", "/none/at/all/runs.sqlite", *SWEEP], "/none/at/all"),
+        (["show", "/none.sqlite"], "there is no file"),
+        (["export", "/none.sqlite", "x.csv"], "there is no file"),
+        (["tasks", "sudoku"], "sudoku"),
+    ],
+)
+def test_bad_input_to_the_lab(arguments, words):
+    if "--device" in arguments:
+        pytest.importorskip("torch")
+    assert words in refusal("lab", *arguments)
+
+
 # ------------------------------------------------------------------------------------- the others
 
 

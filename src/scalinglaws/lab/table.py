@@ -21,7 +21,7 @@ from ..errors import DivergedWarning, EdgeWarning, RunDataError
 from ..runs import Runs
 from .config import RunConfig
 from .design import FIELDS, Design
-from .results import RunResult
+from .results import CURVE, RunResult
 
 __all__ = ["Table"]
 
@@ -110,17 +110,13 @@ class Table:
             One row a run and moment: ``key``, ``tokens`` seen, held-out ``loss``, ``train_loss``,
             ``flops`` spent so far (6 N D), and the run's ``params`` and configuration.
         """
-        parts = []
-        for result, (_, row) in zip(self.results, self._frame.iterrows(), strict=True):
-            part = pd.DataFrame(result.curve)
-            part["flops"] = 6.0 * result.params * part["tokens"]
-            same = [n for n in ("key", "params", *FIELDS) if n != "tokens"]
-            parts.append(part.assign(**{name: row[name] for name in same}))
-        if not parts:
-            return pd.DataFrame(columns=["tokens", "loss", "train_loss", "flops", "key", "params"])
-        front = ["key", "tokens", "loss", "train_loss", "flops", "params"]
-        table = pd.concat(parts, ignore_index=True)
-        return table[[*front, *(c for c in table.columns if c not in front)]]
+        moments = {name: [x for r in self.results for x in r.curve[name]] for name in CURVE}
+        run = np.repeat(np.arange(len(self)), [len(r.curve["tokens"]) for r in self.results])
+        same = ["key", "params", *(f for f in FIELDS if f != "tokens")]
+        table = pd.DataFrame(moments)
+        table["flops"] = 6.0 * self._frame["params"].to_numpy()[run] * table["tokens"]
+        rest = self._frame[same].iloc[run].reset_index(drop=True)
+        return pd.concat([rest[["key"]], table, rest.drop(columns="key")], axis="columns")
 
     def __len__(self) -> int:
         return len(self.results)
@@ -298,7 +294,9 @@ class Table:
         self._check_columns([*over, *(by or ())])
         if loss not in LOSSES:
             raise RunDataError(f"loss = {loss!r} is none of {', '.join(LOSSES)}")
-        cell_fields = [f for f in FIELDS if f not in (*over, *SEEDS)] if by is None else list(by)
+        # The feed-forward width goes with the width of the model.
+        skip = (*over, *SEEDS, *(["d_ff"] if "d_model" in over else []))
+        cell_fields = [f for f in FIELDS if f not in skip] if by is None else list(by)
         clash = set(over) & set(cell_fields)
         if clash:
             raise RunDataError(f"{sorted(clash)[0]!r} is both optimised and part of the cells")
