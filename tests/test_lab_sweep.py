@@ -20,7 +20,7 @@ import pytest
 from pretend_lab import PretendLab, design, lines
 
 from scalinglaws.errors import DeviceError, StoreCorruptError, StoreFullError, TrainingError
-from scalinglaws.lab import sweep
+from scalinglaws.lab import grid, sweep
 from scalinglaws.lab.store import Store, new_owner
 from scalinglaws.lab.sweep import run
 
@@ -150,8 +150,7 @@ def test_several_workers_give_the_same_numbers(path, log, undisturbed):
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_killed_at_random_moments_and_started_again(path, log, undisturbed, workers):
-    kills = 0
-    while kills < 5:
+    for _ in range(5 if workers == 1 else 3):
         known = Store(path).keys()
         before = len(lines(log))
         process = start(path, log, pause=0.15, workers=workers)
@@ -159,7 +158,6 @@ def test_killed_at_random_moments_and_started_again(path, log, undisturbed, work
         time.sleep(random.uniform(0.0, 0.5) + (0.8 if workers > 1 else 0))
         process.kill()  # SIGKILL
         process.communicate()
-        kills += 1
         children = {pid for _, pid in lines(log)[before:]}
         wait_for(lambda children=children: not any(map(alive, children)), 5)
         assert Store(path).keys()[: len(known)] == known  # nothing lost
@@ -513,7 +511,21 @@ def test_a_notebook_shows_a_table_while_it_runs_and_a_plain_line_after(path, log
     assert shown[-1] == "24 of 24 runs."
 
 
-def test_a_kernel_is_a_notebook(tmp_path):
+def test_where_the_live_table_is_shown(monkeypatch):
+    import IPython
+
+    class ZMQInteractiveShell:
+        """Named as that of a notebook."""
+
+    monkeypatch.setattr(IPython, "get_ipython", ZMQInteractiveShell)
+    assert sweep._view(True) is sweep._Live
+    assert sweep._view(False) is sweep._Silent
+    monkeypatch.setattr(IPython, "get_ipython", lambda: None)
+    assert sweep._view(True) is sweep._Bar
+
+
+@pytest.mark.slow
+def test_a_notebook_keeps_one_plain_line(tmp_path):
     nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
     code = (
         f"import sys; sys.path.insert(0, {str(TESTS)!r})\n"
@@ -524,3 +536,78 @@ def test_a_kernel_is_a_notebook(tmp_path):
     nbclient.NotebookClient(notebook, kernel_name="python3").execute()
     (output,) = notebook.cells[0].outputs
     assert output["data"]["text/plain"] == output["data"]["text/html"] == "24 of 24 runs."
+
+
+# --------------------------------------------------------------------------------------
+# Real training
+
+
+def real_design():
+    return grid(
+        task="er:nodes=20,edges=40",
+        d_model=[8, 12, 16],
+        tokens=60_000,
+        learning_rate=[0.01, 0.03],
+        seed=[0, 1],
+    )
+
+
+def real(path, workers=1):
+    """Train in this process, or start others from it."""
+    return run(real_design(), path, device="cpu", workers=workers, progress=False, threads=1)
+
+
+def real_process(path, workers=1):
+    script = path.with_suffix(".py")
+    script.write_text(
+        "import sys\n"
+        f"sys.path.insert(0, {str(TESTS)!r})\n"
+        "import scalinglaws.lab.train\n"  # in the workers as well
+        "sys.modules['scalinglaws.lab.train'].CHECKPOINT_SECONDS = 0.05\n"
+        "if __name__ == '__main__':\n"
+        "    from test_lab_sweep import real\n"
+        f"    real({str(path)!r}, {workers})\n"
+    )
+    return subprocess.Popen([sys.executable, script], start_new_session=True)
+
+
+@pytest.fixture(scope="module")
+def really_undisturbed(tmp_path_factory):
+    pytest.importorskip("torch")
+    found = numbers(real(tmp_path_factory.mktemp("real") / "runs.sqlite").results)
+    assert len(found) == len(set(found.values())) == 12
+    return found
+
+
+def test_real_training_killed_and_started_again(path, really_undisturbed):
+    process = real_process(path)
+    wait_for(lambda: list(Path(f"{path}.checkpoints").glob("*.pt")), 60)
+    time.sleep(random.uniform(0, 0.5))
+    process.kill()
+    process.wait()
+    assert len(Store(path)) < 12
+    assert numbers(real(path).results) == really_undisturbed
+    assert not Path(f"{path}.checkpoints").exists()
+
+
+@pytest.mark.slow
+def test_real_training_by_two_workers_one_of_which_is_killed(path, really_undisturbed):
+    process = real_process(path, workers=2)
+    wait_for(lambda: list(Path(f"{path}.checkpoints").glob("*.pt")), 60)
+    workers = [
+        int(entry.name)
+        for entry in Path("/proc").iterdir()
+        if entry.name.isdecimal() and is_worker_of(process.pid, entry)
+    ]
+    assert len(workers) == 2
+    os.kill(workers[0], signal.SIGKILL)
+    assert process.wait(120) == 0
+    assert numbers(Store(path).results()) == really_undisturbed
+
+
+def is_worker_of(parent, entry):
+    try:
+        mine = int((entry / "stat").read_text().rpartition(")")[2].split()[1]) == parent
+        return mine and b"spawn_main" in (entry / "cmdline").read_bytes()
+    except OSError:
+        return False

@@ -423,10 +423,14 @@ def _workers(lab: _Lab, store: Store, device: str, workers, executor, threads):
 
 
 def _checkpoint(folder: Path, configs: Sequence[RunConfig]) -> Path | None:
+    """Where a stack that this process has claimed keeps its state."""
     if not folder.is_dir():
         return None
     keys = "".join(c.key for c in configs)
-    return folder / f"{hashlib.sha256(keys.encode()).hexdigest()[:16]}.pt"
+    name = hashlib.sha256(keys.encode()).hexdigest()[:16]
+    for half in folder.glob(f"{name}*.part"):  # its writer was killed
+        half.unlink(missing_ok=True)
+    return folder / f"{name}.pt"
 
 
 class _Here:
