@@ -50,14 +50,14 @@ def _graph(text, *, path: str, kappa: float = 0.0, seed: int = 0):
     return GraphWalk.from_edge_list(path, kappa=kappa, seed=seed, text=text)
 
 
-def _ngram(text, *, order: int = 2, corpus: str = "stdlib"):
-    """n-gram language fitted to a corpus: order 1 is unigram, 2 bigram, ... 6."""
-    return NGramTask(load_corpus(corpus), order, text)
+def _ngram(text, *, order: int = 2, corpus: str = "stdlib", url: str = "", sha256: str = ""):
+    """n-gram language fitted to a corpus: order 1 is unigram, 2 bigram, and so on to 6."""
+    return NGramTask(load_corpus(corpus, url=url, sha256=sha256), order, text)
 
 
-def _text(text, *, corpus: str = "stdlib"):
-    """The bytes of a corpus; its entropy is unknown."""
-    return TextTask(load_corpus(corpus), text)
+def _text(text, *, corpus: str = "stdlib", url: str = "", sha256: str = ""):
+    """The bytes of a corpus (stdlib, tinyshakespeare, enwik8, file:PATH); entropy unknown."""
+    return TextTask(load_corpus(corpus, url=url, sha256=sha256), text)
 
 
 def _memory(text, *, inputs: int = 1000, outputs: int = 100, tail: float = 1.5, seed: int = 0):
@@ -117,7 +117,11 @@ def _value(kind: str, key: str, value: str):
     except ValueError:
         what = "a whole number" if kind == "int" else "a number"
         raise TaskError(f"{key} = {value!r} is not {what}.") from None
-    return int(number) if kind == "int" else number
+    if kind == "float":
+        return number
+    if key == "seed" and not 0 <= number < 2**53:
+        raise TaskError(f"seed = {value} must lie between 0 and 2^53.")
+    return int(number)
 
 
 def _example(name: str) -> str:
@@ -125,7 +129,7 @@ def _example(name: str) -> str:
         "er": "er:nodes=256,edges=1280",
         "ba": "ba:nodes=256,links=5",
         "graph": "graph:path=edges.txt",
-    }.get(name, name)
+    }[name]
 
 
 def canonical(text: str) -> str:

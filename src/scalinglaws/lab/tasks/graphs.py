@@ -74,7 +74,7 @@ class GraphWalk(MarkovTask):
         seed : int
             Draws the order of neighbours.
         """
-        kappa = _kappa(kappa)
+        kappa, seed = _kappa(kappa), _whole("seed", seed, 0, 2**63)
         try:
             a = sparse.csr_matrix(adjacency).astype(bool).astype(np.float64)
         except (TypeError, ValueError) as err:
@@ -154,8 +154,8 @@ class GraphWalk(MarkovTask):
         nodes = _whole("nodes", nodes, 2, LARGEST)
         pairs = nodes * (nodes - 1) // 2
         edges = _whole("edges", edges, 1, pairs)
-        rng = np.random.default_rng(seed)
-        k = rng.choice(pairs, edges, replace=False, shuffle=False)
+        seed = _whole("seed", seed, 0, 2**62)
+        k = np.random.default_rng(seed).choice(pairs, edges, replace=False, shuffle=False)
         # Pair number k is (i, j), j < i, in the order (1,0) (2,0) (2,1) (3,0) ...
         i = ((1 + np.sqrt(1 + 8.0 * k)) / 2).astype(np.int64)
         i -= i * (i - 1) // 2 > k  # where the square root was rounded up
@@ -181,6 +181,7 @@ class GraphWalk(MarkovTask):
 
         nodes = _whole("nodes", nodes, 3, LARGEST)
         links = _whole("links", links, 1, nodes - 1)
+        seed = _whole("seed", seed, 0, 2**62)
         graph = nx.barabasi_albert_graph(nodes, links, seed=seed)
         text = text or f"ba:nodes={nodes},links={links}"
         return cls.from_networkx(graph, kappa=kappa, seed=seed + 1, text=text)

@@ -19,7 +19,7 @@ from .base import CHUNK, DATA, EXAM, Exam, Task
 
 __all__ = ["MarkovTask"]
 
-MOST_ANSWERS = 2**25  # in an exam of the usual size: 256 MiB
+MOST_ANSWERS = 2**23  # in an exam of the usual size: 64 MiB
 DENSE = 1200  # states up to which a dense solve is quick
 
 

@@ -16,7 +16,7 @@ from .base import CHUNK, DATA, Exam, Task
 
 __all__ = ["MemoryTask"]
 
-MAX_INPUTS = 100_000
+LARGEST = 100_000
 
 
 class MemoryTask(Task):
@@ -55,11 +55,15 @@ class MemoryTask(Task):
     floor = 0.0
 
     def __init__(self, inputs=1000, outputs=100, tail=1.5, seed=0, text: str = "memory"):
-        for name, value, most in (("inputs", inputs, MAX_INPUTS), ("outputs", outputs, MAX_INPUTS)):
+        for name, value, least, most in (
+            ("inputs", inputs, 2, LARGEST),
+            ("outputs", outputs, 2, LARGEST),
+            ("seed", seed, 0, 2**63),
+        ):
             if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
                 raise TaskError(f"{name} = {value!r} is not a whole number.")
-            if not 2 <= value <= most:
-                raise TaskError(f"{name} = {value} must lie between 2 and {most}.")
+            if not least <= value <= most:
+                raise TaskError(f"{name} = {value} must lie between {least} and {most}.")
         if isinstance(tail, bool) or not isinstance(tail, (int, float)) or not 1 < tail <= 10:
             raise TaskError(f"tail = {tail!r} must be a number over 1, at most 10.")
         self.text, self.inputs, self.outputs, self.tail = text, inputs, outputs, float(tail)

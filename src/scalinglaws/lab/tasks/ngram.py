@@ -16,6 +16,7 @@ from .markov import MarkovTask
 __all__ = ["NGramTask"]
 
 MAX_ORDER = 6
+LARGEST = 32_000_000  # bytes of text
 
 
 class NGramTask(MarkovTask):
@@ -33,19 +34,24 @@ class NGramTask(MarkovTask):
     Raises
     ------
     TaskError
-        Another order.
+        Another order, or a corpus of over 32 MB.
 
     Examples
     --------
     >>> from scalinglaws.lab.tasks.corpora import Corpus
     >>> abab = NGramTask(Corpus.from_text("abababab"), order=2)
-    >>> abab.vocab, abab.entropy_rate, round(abab.unigram_entropy / np.log(2), 12)
-    (2, 0.0, 1.0)
+    >>> abab.vocab, abab.entropy_rate, round(abab.unigram_entropy, 4)
+    (2, 0.0, 0.6931)
     """
 
     def __init__(self, corpus: Corpus, order: int = 2, text: str = "ngram"):
         if isinstance(order, bool) or not isinstance(order, int) or not 1 <= order <= MAX_ORDER:
             raise TaskError(f"order = {order!r} must be a whole number from 1 to {MAX_ORDER}.")
+        if len(corpus.tokens) > LARGEST:
+            raise TaskError(
+                f"The corpus {corpus.name!r} has {len(corpus.tokens)} bytes; counting n-grams "
+                f"takes 50 times as much memory, so at most {LARGEST} are allowed. Use a part."
+            )
         s, v = corpus.tokens.astype(np.int64), corpus.vocab
         # The `order` symbols that end at each place, as digits of one number in base v.
         grams = np.zeros(len(s), np.int64)
