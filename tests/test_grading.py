@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -50,33 +54,64 @@ CELLS = {
     "recommend = 7": "",
 }
 DEADLY = (
-    "import os\nos._exit(0)", FIT, "import ctypes\nctypes.string_at(0)",
+    "import os\nopen('left.txt', 'w').write('x')\nos._exit(0)", FIT,
+    "import ctypes\nctypes.string_at(0)",
     "def find_minimum(params, loss):\n    os._exit(1)\nimport os",
 )  # fmt: skip
+# Wrong, and never twice alike; the feedback shows what it returned.
+RESTLESS = """\
+import random
+def recommend(runs, flops):
+    return random.random(), np.random.random()
+"""
+
+
+@dataclass
+class Graded:
+    folder: Path  # the submissions
+    out: Path
+    grades: dict[str, grading.Grade]
+    printed: str
+    left: list[Path]  # in the folder for temporary files, afterwards
 
 
 @pytest.fixture(scope="module")
 def graded(tmp_path_factory):
-    """One grading of a folder in which almost everything is broken."""
+    """One grading, by the command, of a folder in which almost everything is broken.
+
+    Each submission costs a second for its process, so that most tests share these few.
+    """
     top = tmp_path_factory.mktemp("class")
-    folder = top / "submissions"
-    write(folder / "hapless.ipynb", *CELLS, FIT)
+    folder, out, scratch = top / "submissions", top / "out", top / "scratch"
+    scratch.mkdir()
+    write(folder / "hapless" / "lab_3_isoflop.ipynb", *CELLS, FIT)
+    write(folder / "hapless" / "lab_4_train.ipynb", FIT)
+    write(folder / "hapless" / ".ipynb_checkpoints" / "lab_3_isoflop-checkpoint.ipynb", FIT)
     write(folder / "deadly.ipynb", *DEADLY)
     (folder / "corrupt.ipynb").write_text('{"cells": [{"cell_type": "code", "sou')
-    write(folder / "ada" / "lab_3_isoflop.ipynb", FIT)
-    write(folder / "alan" / "lab_3_isoflop.ipynb", "fit_allocation = 1")
-    write(folder / "alan" / "lab_4_train.ipynb", FIT)
-    write(folder / "alan" / ".ipynb_checkpoints" / "lab_3_isoflop-checkpoint.ipynb", FIT)
+    write(folder / "ada" / "lab_3_isoflop.ipynb", FIT, RESTLESS)
     (folder / "notes.txt").write_text("no submission")
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    grades = grading.grade(folder, "lab_3", seed=1, progress=False)
+    grades, grade_one = [], grading.grade_one
+
+    def spy(*arguments, **settings):
+        grades.append(grade_one(*arguments, **settings))
+        return grades[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(grading, "grade_one", spy)
+        patch.setattr("tempfile.tempdir", str(scratch))
+        options = ["--lab", "3", "--seed", "1", "--out", str(out)]
+        result = CliRunner().invoke(app, ["grade", str(folder), *options])
+    assert result.exit_code == 0, result.output
     assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before
-    return top / "grades", {g.learner: g for g in grades}
+    named = {g.learner: g for g in grades}
+    return Graded(folder, out, named, result.output, list(scratch.iterdir()))
 
 
 @pytest.mark.parametrize("name", ["ada", "hapless", "deadly"])
 def test_whatever_else_happens_a_right_function_earns_its_points(graded, name):
-    grade = graded[1][name]
+    grade = graded.grades[name]
     assert grade.status == "graded"
     assert {t.name: t.points for t in grade.tasks} == {
         task.name: POINTS if task.name == "fit_allocation" else 0 for task in lab_3.TASKS
@@ -84,7 +119,7 @@ def test_whatever_else_happens_a_right_function_earns_its_points(graded, name):
 
 
 def test_each_cell_that_failed_is_named_and_no_other(graded):
-    notes = list(graded[1]["hapless"].notes)
+    notes = list(graded.grades["hapless"].notes)
     for number, said in enumerate(CELLS.values(), start=1):
         mine = [note for note in notes if note.startswith(f"code cell {number} ")]
         assert len(mine) == bool(said), (number, mine)
@@ -93,19 +128,19 @@ def test_each_cell_that_failed_is_named_and_no_other(graded):
 
 
 def test_what_ended_the_process_is_named(graded):
-    grade = graded[1]["deadly"]
+    grade = graded.grades["deadly"]
     assert [note[:11] for note in grade.notes] == ["code cell 1", "code cell 3"]
     assert all(note.endswith("ended the whole process") for note in grade.notes)
     assert "`find_minimum` ended the whole process" in grade.tasks[0].feedback
 
 
 def test_a_function_that_is_missing_or_none_is_told_apart(graded):
-    assert "type `int`" in graded[1]["hapless"].tasks[4].feedback
-    assert "no function `analyse`" in graded[1]["ada"].tasks[3].feedback
+    assert "type `int`" in graded.grades["hapless"].tasks[4].feedback
+    assert "no function `analyse`" in graded.grades["ada"].tasks[3].feedback
 
 
 def test_a_file_that_is_no_notebook_is_reported(graded):
-    grade = graded[1]["corrupt"]
+    grade = graded.grades["corrupt"]
     assert grade.status.startswith("the file cannot be read") and grade.points == 0
 
 
@@ -125,14 +160,14 @@ def test_cells_of_notebooks_and_scripts(tmp_path):
 
 
 def test_learners_with_the_same_file_name_stay_apart(graded):
-    grades = graded[1]
-    assert grades["ada"].points == POINTS and grades["alan"].points == 0
-    assert grades["ada"].file == grades["alan"].file == "lab_3_isoflop.ipynb"
-    assert not any("lab_4" in name or "checkpoint" in name for name in grades)
+    grades = graded.grades
+    assert grades["ada"].file == grades["hapless"].file == "lab_3_isoflop.ipynb"
+    assert grades["ada"].notes == () and grades["hapless"].notes
+    assert set(grades) == {"ada", "corrupt", "deadly", "hapless"}
 
 
 def test_scores_and_feedback_hold_what_was_earned(graded):
-    out, grades = graded
+    out, grades = graded.out, graded.grades
     with (out / "scores.csv").open(newline="") as file:
         rows = {row["learner"]: row for row in csv.DictReader(file)}
     assert set(rows) == set(grades)
@@ -153,23 +188,30 @@ def test_scores_and_feedback_hold_what_was_earned(graded):
 
 
 def test_endless_loops_cost_only_themselves(tmp_path, monkeypatch):
-    path = tmp_path / "slow.py"
+    """In this process, as no parent has to step in."""
+    path, out = tmp_path / "slow.py", tmp_path / "result.json"
     endless = "def find_minimum(params, loss):\n    while True:\n        pass\n"
     path.write_text(f"while True:\n    pass\n# %%\n{FIT}\n# %%\n{endless}")
-    grade = grading.grade_one(path, "lab_3", seed=1, seconds=12)
-    assert grade.status == "graded" and grade.points == POINTS
-    assert "stopped after" in grade.notes[0] and "code cell 1" in grade.notes[0]
-    assert "`find_minimum` was stopped after" in grade.tasks[0].feedback
+    monkeypatch.setattr(grading, "CELL_SECONDS", 0.2)
+    quick = tuple(replace(t, seconds=0.2) if t.name == "find_minimum" else t for t in lab_3.TASKS)
+    monkeypatch.setattr(lab_3, "TASKS", quick)
+    monkeypatch.setitem(sys.modules, "submission", None)
+    grading._grade_here(path, "lab_3", 1, 5.0, set(), out)
+    result = json.loads(out.read_text())
+    assert result["status"] == "graded"
+    assert [t["share"] for t in result["tasks"]] == [0, 0, 1, 0, 0]
+    assert result["notes"] == ["code cell 1 (`while True:`): stopped after 0.2 seconds"]
+    assert "`find_minimum` was stopped after 0.2 seconds" in result["tasks"][0]["feedback"]
 
 
 def test_a_loop_that_cannot_be_interrupted_is_ended_and_reported(tmp_path):
     path = tmp_path / "stubborn.py"
     stubborn = """
+import time
 def analyse(runs):
     while True:
         try:
-            while True:
-                pass
+            time.sleep(60)
         except BaseException:
             pass
 """
@@ -183,36 +225,25 @@ def analyse(runs):
 # --------------------------------------------------------------------------------- repeatability
 
 
-def test_the_same_seed_gives_the_same_scores(tmp_path):
-    path = tmp_path / "rough.py"
-    path.write_text(
-        "import numpy as np, random\n"
-        "def find_minimum(params, loss):\n"
-        "    return params[np.argmin(loss)] * (1 + 0.01 * random.random())\n" + FIT
-    )
-    once = [grading.grade_one(path, "lab_3", seed=s) for s in (3, 3)]
-    assert once[0] == once[1]
+def test_the_same_seed_gives_the_same_scores(graded):
+    once = graded.grades["ada"]
+    assert "gives [" in once.tasks[4].feedback  # two random numbers
+    path = graded.folder / "ada" / "lab_3_isoflop.ipynb"
+    assert grading.grade_one(path, "lab_3", seed=1, learner="ada") == once
 
 
-def test_nothing_is_left_behind(tmp_path, monkeypatch):
-    monkeypatch.setenv("TMPDIR", str(tmp_path / "t"))
-    monkeypatch.setattr("tempfile.tempdir", None)
-    (tmp_path / "t").mkdir()
-    (tmp_path / "a.py").write_text("open('left.txt', 'w').write('x')\nimport os\nos._exit(1)")
-    grading.grade_one(tmp_path / "a.py", "lab_3", seed=1)
-    assert not list((tmp_path / "t").iterdir())
+def test_nothing_is_left_behind(graded):
+    assert not graded.left
 
 
 # ------------------------------------------------------------------------------------ the command
 
 
-def test_the_command_prints_a_line_for_each(tmp_path):
-    write(tmp_path / "in" / "ada.ipynb", FIT)
-    options = ["--lab", "3", "--seed", "4", "--out", str(tmp_path / "out")]
-    result = CliRunner().invoke(app, ["grade", str(tmp_path / "in"), *options])
-    assert result.exit_code == 0, result.output
-    assert re.search(r"^ada +15 of 100$", result.output, re.MULTILINE)
-    assert (tmp_path / "out" / "scores.csv").is_file()
+def test_the_command_prints_a_line_for_each(graded):
+    for name, grade in graded.grades.items():
+        assert re.search(rf"^{name} +{grade.points:g} of 100", graded.printed, re.MULTILINE)
+    assert re.search(r"^ada +15 of 100$", graded.printed, re.MULTILINE)
+    assert str(graded.out) in graded.printed.replace("\n", "")
 
 
 def test_folders_and_labs_that_are_not_there_are_refused(tmp_path):

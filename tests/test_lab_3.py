@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import math
 import os
+import sys
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import nbformat
 import numpy as np
 import pytest
@@ -22,6 +26,26 @@ from scalinglaws.fitting import fit_isoflop
 
 MASTER = Path(__file__).parents[1] / "labs" / "lab_3_isoflop.ipynb"
 TASKS = {task.name: task for task in lab_3.TASKS}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def drawn_once():
+    """Many tests mark with the same seed: its tables are drawn only once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lab_3, "draw", functools.cache(lab_3.draw))
+        yield
+
+
+_found: dict[bytes, dict] = {}
+
+
+def analysed(runs):
+    """What the reference finds with few resamples, once for each table."""
+    key = runs.loss.tobytes()
+    if key not in _found:
+        _found[key] = right.analyse(runs, resamples=100)
+    return _found[key]
+
 
 # --------------------------------------------------------------------------------------- the data
 
@@ -159,16 +183,24 @@ def test_the_student_version_runs_up_to_what_is_not_written(student):
     assert sum("Nothing to check yet" in text for text in said) == len(TASKS)
 
 
-def test_the_master_earns_everything_and_the_untouched_version_nothing(student, tmp_path):
-    folder = tmp_path / "in"
-    folder.mkdir()
-    (folder / "master.ipynb").write_bytes(MASTER.read_bytes())
-    (folder / "untouched.ipynb").write_bytes(student.read_bytes())
-    master, untouched = grading.grade(folder, "lab_3", seed=17, progress=False)
-    assert (master.points, master.out_of, master.status, master.notes) == (100, 100, "graded", ())
-    assert untouched.points == 0 and untouched.status == "graded"
-    assert all("not written yet" in task.feedback for task in untouched.tasks)
-    assert all("NotImplementedError" in note for note in untouched.notes)
+def test_the_master_earns_everything(tmp_path):
+    master = nbformat.read(MASTER, 4)
+    master.cells = [c for c in master.cells if "instructor" not in c.metadata.get("tags", [])]
+    nbformat.write(master, tmp_path / "master.ipynb")
+    grade = grading.grade_one(tmp_path / "master.ipynb", "lab_3", seed=17)
+    assert (grade.points, grade.out_of, grade.status, grade.notes) == (100, 100, "graded", ())
+
+
+def test_the_untouched_version_earns_nothing(student, tmp_path, monkeypatch):
+    """In this process: another one would spend three seconds on the imports of the notebook."""
+    monkeypatch.setitem(sys.modules, "submission", None)
+    grading._grade_here(student, "lab_3", 17, 300.0, set(), tmp_path / "result.json")
+    plt.close("all")
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert result["status"] == "graded"
+    assert [task["share"] for task in result["tasks"]] == [0] * len(TASKS)
+    assert all("not written yet" in task["feedback"] for task in result["tasks"])
+    assert result["notes"] and all("NotImplementedError" in note for note in result["notes"])
 
 
 @pytest.mark.slow
@@ -196,6 +228,46 @@ def test_a_misconception_gets_its_own_feedback_on_fresh_data(name, mistake):
     assert mistake.message in mark.feedback
 
 
+def test_a_table_at_the_limit_decides_between_rules():
+    for seed in range(20):
+        runs = lab_3.borderline(seed)
+        kept, before = right.drop_diverged(runs), lab_3.draw(seed, edge=False, diverged=0).runs
+        assert len(kept) == 53
+        for c in lab_3.BUDGETS:
+            rows = runs["budget"] == c
+            assert np.median(runs.loss[rows]) == np.median(before.loss[rows])
+        rules = {m.name: m.wrong for m in find("lab3.2").misconceptions}
+        for name, wanted in {"mean-for-median": 54, "either-way": 52}.items():
+            assert len(rules[name](runs)) == wanted
+        assert len(rules["above-the-lowest"](runs)) < 53
+
+
+def changed_minimum(change):
+    return lambda params, loss: change(right.find_minimum(params, loss))
+
+
+@pytest.mark.parametrize(
+    "exercise, function, said",
+    [
+        ("lab3.1", changed_minimum(lambda n: np.nan if n is None else n), "returns NaN"),
+        ("lab3.1", changed_minimum(lambda n: n or 0.0), "gives 0. There is no minimum"),
+        ("lab3.1", changed_minimum(lambda n: (n, 1)), "returns a tuple. Return one number"),
+        ("lab3.1", lambda n, loss: right.find_minimum(n, loss) if n[0] < 5e8 else None,
+         "gives `None`, and the lowest point"),
+        ("lab3.1", lambda n, loss: 3e8, "gives 3e+08"),
+        ("lab3.2", lambda runs: right.drop_diverged(runs).loss, "returns `ndarray`. Return `Runs`"),
+        ("lab3.2", lambda runs: runs.where(runs.loss < 3), "by the rule 53 stay"),
+        ("lab3.4", lambda runs: {"a": 0.5}, "The dict has no a_low, a_high, edge_budgets."),
+        ("lab3.4", lambda runs: FOUND | {"a_low": None}, "`a_low` must be a number, and is None"),
+        ("lab3.4", lambda runs: FOUND | {"edge_budgets": 1e18}, "must be a list of numbers"),
+    ],
+)  # fmt: skip
+def test_replies_to_what_is_not_of_the_right_kind(exercise, function, said):
+    verdict = find(exercise).check(function)
+    assert not verdict and said in verdict.message
+    assert "raised" not in verdict.message
+
+
 def test_none_counts_where_it_is_the_answer():
     """A function that is right but for hills loses that case only."""
 
@@ -211,7 +283,7 @@ def changed(**changes):
     """The reference, with some of what it returns replaced."""
 
     def analyse(runs):
-        found = right.analyse(runs, resamples=100)
+        found = analysed(runs)
         return found | {key: change(found) for key, change in changes.items()}
 
     return analyse

@@ -50,9 +50,8 @@ def _rows(mask: np.ndarray, most: int = 5) -> tuple[str, list[int]]:
     return f"{word} {', '.join(map(str, rows[:most]))}{more} (counted from 0)", rows
 
 
-def _number_column(frame: pd.DataFrame, name: str) -> np.ndarray:
-    """Return a column as float64, or say which rows hold no usable positive number."""
-    column = frame[name]
+def _to_numbers(column: pd.Series, name: str) -> np.ndarray:
+    """A column of whatever kind as float64, missing values as NaN."""
     # pandas would turn each of these into numbers: true into 1, a date into nanoseconds.
     mixed = column if column.dtype == object else column.iloc[:0]
     kinds = {
@@ -83,12 +82,19 @@ def _number_column(frame: pd.DataFrame, name: str) -> np.ndarray:
             rows=rows,
         )
     try:
-        values = numbers.to_numpy(dtype=np.float64, na_value=np.nan)
+        return numbers.to_numpy(dtype=np.float64, na_value=np.nan)
     except (TypeError, ValueError, OverflowError) as err:
         raise RunDataError(
             f"column {name!r} cannot be read as real numbers ({err}); give plain numbers",
             column=name,
         ) from err
+
+
+def _number_column(frame: pd.DataFrame, name: str) -> np.ndarray:
+    """Return a column as float64, or say which rows hold no usable positive number."""
+    column = frame[name]
+    plain = column.dtype == np.float64  # the usual case, and the quick one
+    values = column.to_numpy() if plain else _to_numbers(column, name)
     for bad, what in (
         (np.isnan(values), "is missing (NaN)"),
         (np.isinf(values), "is infinite"),

@@ -29,6 +29,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from scalinglaws.course.labs import Mark, load
 from scalinglaws.errors import ExerciseError
 
@@ -156,14 +158,20 @@ def _cells(path: Path) -> list[str]:
     return [source for source in cells if source.strip()]
 
 
+def _compiled(source: str, name: str) -> types.CodeType:
+    try:
+        return compile(source, name, "exec")
+    except SyntaxError:
+        from IPython.core.inputtransformer2 import TransformerManager
+
+        return compile(TransformerManager().transform_cell(source), name, "exec")  # magics
+
+
 def _run_cell(source: str, number: int, space: dict, seconds: float) -> str:
     """Run one cell; returns what went wrong, or an empty text."""
-    from IPython.core.inputtransformer2 import TransformerManager
-
     try:
         with _time_limit(seconds):
-            plain = TransformerManager().transform_cell(source)  # magics become calls
-            exec(compile(plain, f"cell {number}", "exec"), space)
+            exec(_compiled(source, f"cell {number}"), space)
     except _OutOfTime:
         return f"stopped after {seconds:.3g} seconds"
     except (Exception, SystemExit) as error:
@@ -233,7 +241,8 @@ def _grade_here(path: Path, lab: str, seed: int, seconds: float, skip: set[str],
         return
     tasks = load(lab).TASKS
     space = _namespace()
-    random.seed(seed)
+    random.seed(seed)  # so that a submission without seeds of its own gets the same marks again
+    np.random.seed(seed % 2**32)  # noqa: NPY002
     # Cells share half of the time, so that those that hang leave some for the marking.
     left = 0.5 * seconds
     for number, source in enumerate(cells, start=1):

@@ -123,7 +123,7 @@ class Exercise:
     def _nearest_misconception(self, value) -> Misconception | None:
         """The misconception whose answer this is, within the exercise's own tolerance."""
         distances = [
-            (self.kind.distance(value, self.kind.resolve(misconception.wrong)), number)
+            (self.kind.distance_to(value, misconception.wrong), number)
             for number, misconception in enumerate(self.misconceptions)
         ]
         distance, number = min(distances, default=(float("inf"), 0))

@@ -62,6 +62,10 @@ class Kind:
         """How far two answers are apart, in units of the tolerance: up to 1 they agree."""
         raise NotImplementedError
 
+    def distance_to(self, value, raw) -> float:
+        """`distance` from a wrong answer as given by an author; above 1 only roughly."""
+        return self.distance(value, self.resolve(raw))
+
     def diagnose(self, value, reference) -> tuple[str | None, str]:
         """A name and a message for a wrong answer that no misconception explains."""
         raise NotImplementedError
@@ -346,9 +350,24 @@ class Function(Kind):
         object.__setattr__(self, "cases", cases)
 
     def resolve(self, raw):
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
-            return [_comparable(_call(raw, case)) for case in self.cases]
+        return list(self._outputs(raw))
+
+    def _outputs(self, raw):
+        """What an author's function returns, case by case."""
+        for case in self.cases:
+            with warnings.catch_warnings(), np.errstate(all="ignore"):
+                warnings.simplefilter("ignore")
+                output = _comparable(_call(raw, case))
+            yield output
+
+    def distance_to(self, value, raw):
+        # One case usually tells two functions apart; the others need not be computed.
+        worst = 0.0
+        for got, output in zip(value, self._outputs(raw), strict=True):
+            worst = max(worst, self._output_gap(got, output))
+            if worst > 1:
+                break
+        return worst
 
     def submit(self, raw):
         return raw

@@ -21,6 +21,14 @@ from scalinglaws.runs import Runs
 # ------------------------------------------------------------------------------------ references
 
 
+def _by_budget(runs, statistic):
+    """A statistic of the losses of each run's budget, shape (n,)."""
+    budget, found = runs["budget"], np.empty(len(runs))
+    for c in np.unique(budget):
+        found[budget == c] = statistic(runs.loss[budget == c])
+    return found
+
+
 def find_minimum(params, loss):
     """Number of parameters at the lowest point of a parabola in ln N; None if it is not inside."""
     u = np.log(params)
@@ -34,8 +42,7 @@ def find_minimum(params, loss):
 
 def drop_diverged(runs):
     """The runs that are no more than 0.5 nats above the median loss of their budget."""
-    median = pd.Series(runs.loss).groupby(runs["budget"]).transform("median")
-    return runs.where((runs.loss <= median + DIVERGED).to_numpy())
+    return runs.where(runs.loss <= _by_budget(runs, np.median) + DIVERGED)
 
 
 def fit_allocation(flops, best_params):
@@ -150,26 +157,22 @@ def _forgot_two(params, loss):
     return float(np.exp(at)) if c2 > 0 and u.min() < at < u.max() else None
 
 
-def _by_budget(runs, statistic):
-    return pd.Series(runs.loss).groupby(runs["budget"]).transform(statistic).to_numpy()
-
-
 def _global_median(runs):
     return runs.where(runs.loss <= np.median(runs.loss) + DIVERGED)
 
 
 def _three_sigma(runs):
-    mean, sd = _by_budget(runs, "mean"), _by_budget(runs, lambda x: x.std(ddof=0))
+    mean, sd = _by_budget(runs, np.mean), _by_budget(runs, np.std)
     return runs.where(np.abs(runs.loss - mean) <= 3 * sd)
 
 
 def _only_diverged(runs):
-    bad = runs.loss > _by_budget(runs, "median") + DIVERGED
+    bad = runs.loss > _by_budget(runs, np.median) + DIVERGED
     return runs.where(bad) if bad.any() else runs
 
 
 def _mask(runs):
-    return runs.loss <= _by_budget(runs, "median") + DIVERGED
+    return runs.loss <= _by_budget(runs, np.median) + DIVERGED
 
 
 def _frame(runs):
@@ -177,24 +180,24 @@ def _frame(runs):
 
 
 def _whole_budget(runs):
-    bad = runs.loss > _by_budget(runs, "median") + DIVERGED
+    bad = runs.loss > _by_budget(runs, np.median) + DIVERGED
     return runs.where(~np.isin(runs["budget"], runs["budget"][bad]))
 
 
 def _mean_for_median(runs):
-    return runs.where(runs.loss <= _by_budget(runs, "mean") + DIVERGED)
+    return runs.where(runs.loss <= _by_budget(runs, np.mean) + DIVERGED)
 
 
 def _above_the_lowest(runs):
-    return runs.where(runs.loss <= _by_budget(runs, "min") + DIVERGED)
+    return runs.where(runs.loss <= _by_budget(runs, np.min) + DIVERGED)
 
 
 def _either_way(runs):
-    return runs.where(np.abs(runs.loss - _by_budget(runs, "median")) <= DIVERGED)
+    return runs.where(np.abs(runs.loss - _by_budget(runs, np.median)) <= DIVERGED)
 
 
 def _as_share(runs):
-    return runs.where(runs.loss <= (1 + DIVERGED) * _by_budget(runs, "median"))
+    return runs.where(runs.loss <= (1 + DIVERGED) * _by_budget(runs, np.median))
 
 
 def _swapped(flops, best_params):
@@ -374,8 +377,8 @@ class Translated(Function):
 
         return wrapped
 
-    def resolve(self, raw):
-        return super().resolve(self._wrap(raw))
+    def _outputs(self, raw):
+        return super()._outputs(self._wrap(raw))
 
     def read(self, answer):
         outputs = super().read(answer)
