@@ -53,7 +53,9 @@ def pretend_trainer():
         return 1e-3 * config.d_model * (0.5 + runs)  # half of a run's time is spent on overheads
 
     asked = []
-    return types.SimpleNamespace(stacks=stacks, seconds_per_step=seconds_per_step, asked=asked)
+    return types.SimpleNamespace(
+        stacks=stacks, seconds_per_step=seconds_per_step, asked=asked, CURVE_POINTS=0
+    )
 
 
 @pytest.fixture
@@ -269,6 +271,16 @@ def test_each_shape_is_timed_once(clock):
     probes = set(clock.asked)
     assert len(probes) == 3 * 2  # three widths, full stacks of eight and the remaining seven
     assert all(config.steps <= 50 for config, _ in probes)
+
+
+def test_short_runs_are_charged_for_their_learning_curve(clock):
+    long, short = (
+        grid(task=TASK, d_model=8, tokens=512 * steps, learning_rate=0.01) for steps in (1000, 10)
+    )
+    without = [d.estimate().minutes for d in (long, short)]
+    clock.CURVE_POINTS = 8
+    extra = [d.estimate().minutes / m - 1 for d, m in zip((long, short), without, strict=True)]
+    assert 0 < extra[0] < 0.1 < extra[1]
 
 
 def test_workers_share_the_time(clock):
