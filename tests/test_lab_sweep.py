@@ -148,7 +148,7 @@ def test_several_workers_give_the_same_numbers(path, log, undisturbed):
 # Killed
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_killed_at_random_moments_and_started_again(path, log, undisturbed, workers):
     for _ in range(5 if workers == 1 else 3):
         known = Store(path).keys()
@@ -233,7 +233,7 @@ def test_a_sweep_waits_for_what_another_is_training(path, log):
     store.release(other)
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_ctrl_c_keeps_what_had_finished(path, log, workers, undisturbed):
     process = start(path, log, pause=0.4, workers=workers)
     go(process)
