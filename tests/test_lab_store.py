@@ -231,6 +231,13 @@ def test_a_number_changed_by_a_failing_disk(store):
     unchanged(store.path, StoreCorruptError, "checksum", lambda path: Store(path).check())
 
 
+@pytest.mark.parametrize("value", ["CAST(x'ff' AS TEXT)", "x'00'", "7", "'{}'", "'{'"])
+@pytest.mark.parametrize("column", ["key", "config", "result", "digest"])
+def test_a_value_that_cannot_be_read(store, column, value):
+    sqlite(store, f"UPDATE runs SET {column} = {value} WHERE rowid = 4")
+    unchanged(store.path, StoreCorruptError, "damaged", lambda path: Store(path).check())
+
+
 @settings(max_examples=60)
 @given(where=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
 def test_one_changed_bit_is_an_error_or_does_not_matter(whole_store, where, bit):

@@ -346,7 +346,7 @@ def _row(result: RunResult) -> tuple:
 
 def _read(row: tuple, path: Path) -> RunResult:
     key, config, rest, digest = row
-    if digest != _digest(key, config, rest):
+    if not all(isinstance(x, str) for x in row) or digest != _digest(key, config, rest):
         raise StoreCorruptError(
             f"{path} is damaged: run {key} does not match its checksum. " + _DAMAGED
         )
@@ -454,6 +454,8 @@ def _typed(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as err:
         raise _translated(err, path) from err
+    except UnicodeDecodeError as err:
+        raise StoreCorruptError(f"{path} is damaged ({err.reason}). " + _DAMAGED) from err
 
 
 def _translated(err: sqlite3.Error, path: Path) -> StoreError:

@@ -322,6 +322,7 @@ class _Sweep:
                     self._keep(job, job.handle.result())
                 elif job.handle is not None:
                     job.handle.cancel()
+        self.crew.stop()  # before the claims are void and somebody else starts on these runs
         missing = len(self.flops) - len(self.known)
         self.view.note(f"Stopped: {missing} of {len(self.flops)} runs are missing; run it again.")
 
@@ -452,7 +453,11 @@ class _Here:
         return future
 
     def shares(self):
+        """How far a job is, for those that tell."""
         return lambda handle: 0.0
+
+    def stop(self):
+        """Nothing to stop beyond the jobs."""
 
 
 class _Pool:
@@ -472,9 +477,13 @@ class _Pool:
     def __enter__(self) -> _Pool:
         return self
 
-    def __exit__(self, kind, *exc) -> None:
+    def __exit__(self, *exc) -> None:
         for slot in self.slots:
-            slot.close(at_once=kind is not None)
+            slot.close(at_once=False)
+
+    def stop(self) -> None:
+        for slot in self.slots:
+            slot.close(at_once=True)
 
     def order(self, stacks):
         return sorted(stacks, key=lambda s: -sum(map(self.lab.flops, s)))  # the last ones are short
@@ -593,7 +602,11 @@ class _Executor:
         return job
 
     def shares(self):
+        """How far a job is, for those that tell."""
         return lambda handle: 0.0
+
+    def stop(self):
+        """Nothing to stop beyond the jobs."""
 
 
 # --------------------------------------------------------------------------------------
