@@ -310,6 +310,13 @@ WRONG = {
     "none": (changed(a_low=lambda x: None), "must be a number", 0.55, 0.55),
     "swapped": (changed(a_low=lambda x: x["a_high"], a_high=lambda x: x["a_low"]),
                 "`a_low` must be a number below", 0.55, 0.55),
+    "beside": (changed(a_high=lambda x: (9 * x["a_low"] + x["a"]) / 10), "counts in percent",
+               0.55, 0.55),
+    "one sd": (changed(a_low=lambda x: x["a"] - (x["a"] - x["a_low"]) / 3,
+                       a_high=lambda x: x["a"] + (x["a_high"] - x["a"]) / 3),
+               "about two standard deviations", 0.5, 0.85),
+    "sometimes nan": (changed(a_low=lambda x: x["a_low"] if x["a"] > 0.42 else math.nan),
+                      "must be a number", 0.6, 0.99),
     "no edges": (changed(edge_budgets=lambda x: []), "edge_budgets` is right on 4", 0.8, 0.8),
 }  # fmt: skip
 

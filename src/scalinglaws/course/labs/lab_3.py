@@ -270,7 +270,7 @@ class Reveal:
     digest: str
 
     def __repr__(self) -> str:
-        return f"{self.truth}\n\n{self.scores}\n\n{self._said()}"
+        return f"{self.truth}\n\n{self._said()}\n\n{self.scores}"
 
     def _said(self) -> str:
         holds = "holds" if self.inside else "misses"
@@ -278,7 +278,7 @@ class Reveal:
 
     def _repr_html_(self) -> str:
         said = html.escape(self._said())
-        return f"{self.truth.to_html()}{self.scores.to_html()}<p>{said}</p>"
+        return f"{self.truth.to_html()}<p>{said}</p>{self.scores.to_html()}"
 
 
 def reveal(learner: str, found: dict) -> Reveal:
@@ -446,7 +446,8 @@ def _mark_analyse(function, seed) -> Mark:
         for x, h in zip(answers, hidden, strict=True)
     )
     held = int(((low <= truth) & (truth <= high)).sum())
-    ratio = float(np.median((high - low) / usual))
+    # An interval that is no number counts as one without end.
+    ratio = float(np.median(np.nan_to_num((high - low) / usual, nan=np.inf, posinf=np.inf)))
 
     width = np.interp(ratio, [WIDE[0], WIDE[0] + 1e-9, WIDE[1], WIDE[1] + 1e-9], [1, 0.5, 0.5, 0])
     cover = 1.0 if held >= COVER[1] else 0.5 if held >= COVER[0] else 0.0
@@ -479,17 +480,23 @@ def _mark_analyse(function, seed) -> Mark:
             "lie inside its sizes, in a parabola that bends upwards? Is the rest in `edge_budgets`?"
         )
         advice.append(verdict.message if verdict.misconception else several)
-    if not np.isfinite(ratio) or (high < low).any():
+    if np.isnan(high - low).any() or (high < low).any():
         advice.append("`a_low` must be a number below `a_high`, also a number.")
     elif ratio > WIDE[0]:
         advice.append(
             "The interval is too wide to be of use. Resample the noise around each budget's "
             "parabola, not whole budgets or the whole table, and see that no diverged run is left."
         )
-    elif held < COVER[1] and ratio < 0.5:
+    elif ((a < low) | (a > high)).sum() > TABLES / 2:
+        advice.append(
+            "The interval mostly lies beside your own `a`. `np.percentile` counts in percent, from "
+            "0 to 100. If that is not it, look at what the noise is added to."
+        )
+    elif held < COVER[1] and ratio < (0.9 if near == TABLES else 0.5):
         advice.append(
             "The interval is too narrow. It must hold the noise of single runs: redraw the losses, "
-            "refit every parabola and the line, and take percentiles of the slopes."
+            "refit every parabola and the line, and take percentiles of the slopes. For 95 % that "
+            "is about two standard deviations each way."
         )
     elif held < COVER[1]:
         advice.append("The interval lies beside the truth too often: first see that `a` is right.")
