@@ -215,7 +215,7 @@ def test_killed_within_the_charge_it_is_charged_whole_or_not_at_all(path):
 
 
 def test_processes_that_spend_at_once_cannot_overspend(path):
-    """Four processes want six runs each, two of them the same for all, of a budget for nine."""
+    """Three processes want six runs each, two of them the same for all, of a budget for nine."""
     ledger = Ledger(path, 9.5 * ONE)
     processes = [
         child(
@@ -230,7 +230,7 @@ def test_processes_that_spend_at_once_cannot_overspend(path):
             "    assert ledger.left >= 0\n"
             "print(granted)\n"
         )
-        for i in range(4)
+        for i in range(3)
     ]
     for process in processes:  # all of them have imported and opened before any begins
         process.stdout.readline()

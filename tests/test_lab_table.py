@@ -134,7 +134,7 @@ def test_curves_have_one_row_a_moment():
 # ------------------------------------------------------------------------------------------- best
 
 
-@settings(max_examples=25)
+@settings(max_examples=20)
 @given(data=st.data())
 def test_the_best_is_the_lowest_mean_over_seeds_in_each_cell(data):
     design = small_design(seeds=data.draw(st.integers(1, 3)))
@@ -278,7 +278,7 @@ def test_other_losses_can_be_compared():
 # ------------------------------------------------------------------------------------------ widen
 
 
-@settings(max_examples=12)
+@settings(max_examples=6)
 @given(optimum=st.floats(1e-4, 1.0), seeds=st.integers(1, 2))
 def test_widening_brings_every_optimum_inside(optimum, seeds):
     table = sweep(lambda c: bowl(c, optimum), small_design(seeds))
@@ -306,7 +306,7 @@ def test_widening_runs_every_seed_of_the_cells_at_the_edge_only():
 # --------------------------------------------------------------------------------- seeds and NaN
 
 
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(st.lists(st.floats(1.5, 4), min_size=3, max_size=3))
 def test_means_over_seeds(losses):
     design = grid(task=TASK, d_model=[8], tokens=20_480, learning_rate=0.01, seed=[0, 1, 2])

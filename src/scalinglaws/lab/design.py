@@ -721,7 +721,8 @@ class Estimate:
 
     def _line(self) -> str:
         known = f" ({self.known} of {self.runs} are known already)" if self.known else ""
-        time = "" if math.isnan(self.minutes) else f", {_time(self.minutes)}"
+        timed = self.device is not None and not math.isnan(self.minutes)
+        time = f", {_time(self.minutes)}" if timed else ""
         where = f" on {self.device}" if time and self.device != "auto" else ""
         many = f" with {self.workers} workers" if time and self.workers > 1 else ""
         return f"{self.design.name}: {self.new} runs to train{known}, " + (
@@ -730,7 +731,7 @@ class Estimate:
 
     def _shown(self) -> pd.DataFrame:
         table = self.table.rename(columns=lambda c: c.replace("_", " "))
-        if math.isnan(self.minutes):
+        if self.device is None:
             table = table.drop(columns="minutes")
         return table
 
