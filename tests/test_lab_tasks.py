@@ -38,6 +38,7 @@ from scalinglaws.lab.tasks import (
 )
 from scalinglaws.lab.tasks.alias import AliasTable
 from scalinglaws.lab.tasks.base import CHUNK
+from scalinglaws.lab.tasks.graphs import LARGEST, _pair
 from scalinglaws.lab.tasks.markov import DENSE, stationary_distribution
 
 WORDS = np.random.default_rng(7).choice(["the ", "cat ", "sat ", "on ", "a ", "mat.\n"], 3000)
@@ -136,6 +137,13 @@ def test_erdos_renyi_has_the_edges_asked_for_and_all_pairs_alike():
     assert np.abs(z).max() < 4 and (z**2).mean() == pytest.approx(1, abs=0.7)
 
 
+@given(st.integers(1, LARGEST))
+def test_pairs_are_numbered_without_rounding(i):
+    first = i * (i - 1) // 2  # of those whose larger node is i
+    larger, smaller = _pair(np.array([first, first + i - 1, first + i]))
+    assert larger.tolist() == [i, i, i + 1] and smaller.tolist() == [0, i - 1, 0]
+
+
 def test_only_the_largest_component_is_kept():
     walk = GraphWalk.erdos_renyi(200, 420, seed=0)
     assert 180 <= walk.vocab < 200
@@ -219,6 +227,16 @@ def test_counting_has_slope_minus_one_and_constant_half_k():
     assert excess * 2 * tokens / walk.free_transitions == pytest.approx(np.ones(3), abs=4 * spread)
     slope = np.polyfit(np.log(tokens), np.log(excess), 1)[0]
     assert slope == pytest.approx(-1, abs=4 * spread / math.log(16) * math.sqrt(2))
+
+
+def test_counting_starts_from_half_a_count():
+    coin, d, repeats = NGramTask(Corpus.from_text("ab"), 1), 4, 4000
+    heads = np.arange(d + 1)
+    q = (heads + 0.5) / (d + 1)
+    excess = -np.log(2) - (np.log(q) + np.log(1 - q)) / 2
+    chance = stats.binom.pmf(heads, d, 0.5)
+    exact, spread = chance @ excess, math.sqrt(chance @ excess**2 / repeats)
+    assert counting_loss(coin, [d], repeats=repeats) == pytest.approx([exact], abs=4 * spread)
 
 
 # -- n-gram languages -----------------------------------------------------------------------------
