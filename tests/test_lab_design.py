@@ -451,7 +451,7 @@ def test_every_name_of_the_lab_is_there():
     for name in lab.__all__:
         assert getattr(lab, name) is not None
     assert lab.make_task is make_task
-    import scalinglaws.lab.train  # noqa: F401  must not hide the function
+    import scalinglaws.lab.trainer  # noqa: F401  must not hide the function
 
     assert callable(lab.train) and isinstance(lab.train, types.FunctionType)
     with pytest.raises(AttributeError, match="no attribute"):

@@ -562,8 +562,8 @@ def real_process(path, workers=1):
     script.write_text(
         "import sys\n"
         f"sys.path.insert(0, {str(TESTS)!r})\n"
-        "import scalinglaws.lab.train\n"  # in the workers as well
-        "sys.modules['scalinglaws.lab.train'].CHECKPOINT_SECONDS = 0.05\n"
+        "import scalinglaws.lab.trainer\n"  # in the workers as well
+        "sys.modules['scalinglaws.lab.trainer'].CHECKPOINT_SECONDS = 0.05\n"
         "if __name__ == '__main__':\n"
         "    from test_lab_sweep import real\n"
         f"    real({str(path)!r}, {workers})\n"

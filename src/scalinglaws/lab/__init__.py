@@ -13,8 +13,6 @@ PyTorch, which only training needs.
 from __future__ import annotations
 
 import importlib
-import sys
-import types
 from typing import Any
 
 # where each public name lives
@@ -22,7 +20,7 @@ _HOME = {
     "config": ("RunConfig",),
     "tasks": ("TASKS", "Exam", "Task", "canonical", "make_task"),
     "model": ("StackedTransformer",),
-    "train": ("resolve_device", "seconds_per_step", "stacks", "train"),
+    "trainer": ("resolve_device", "seconds_per_step", "stacks", "train"),
     "results": ("RunResult",),
     "store": ("Store",),
     "sweep": ("run",),
@@ -45,15 +43,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-class _Lab(types.ModuleType):
-    """Keeps `lab.train` the function: importing the module of that name would put it there."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if isinstance(value, types.ModuleType) and name in _MODULE_OF:
-            value = getattr(value, name)
-        super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Lab

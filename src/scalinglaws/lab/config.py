@@ -14,6 +14,7 @@ from functools import cached_property
 
 from ..counting import TransformerShape
 from ..errors import TrainingError
+from .tasks import canonical
 
 __all__ = ["DTYPES", "OPTIMIZERS", "PARAMETRIZATIONS", "SCHEDULES", "RunConfig"]
 
@@ -37,7 +38,7 @@ class RunConfig:
     ----------
     task : str
         What to learn, as `scalinglaws.lab.make_task` reads it, such as
-        ``"er:nodes=256,edges=1280"``.
+        ``"er:nodes=256,edges=1280"``; spelled in one way, whatever the order of its arguments.
     d_model : int
         Width of the model.
     tokens : int
@@ -79,6 +80,8 @@ class RunConfig:
     ------
     TrainingError
         A field out of range, or fewer tokens than one batch.
+    TaskError
+        An unknown task.
     ShapeError
         An impossible shape, such as a width that the heads do not divide.
 
@@ -134,17 +137,17 @@ Train on more tokens, or make the batch or the context smaller.
             store("unique_tokens", _whole("unique_tokens", self.unique_tokens, self.context))
         for name, allowed in _CHOICES.items():
             if getattr(self, name) not in allowed:
+                known = ", ".join(map(repr, allowed))
                 raise TrainingError(
-                    f"{name} = {getattr(self, name)!r} is unknown. Choose one of "
-                    + ", ".join(map(repr, allowed))
-                    + "."
+                    f"{name} = {getattr(self, name)!r} is unknown. Choose one of {known}."
                 )
         for name, (low, high) in _RANGES.items():
             store(name, _number(name, getattr(self, name), low, high))
         if self.learning_rate == 0:
             raise TrainingError("learning_rate = 0 learns nothing. Give a positive number.")
         if not isinstance(self.task, str) or not self.task.strip():
-            raise TrainingError(f"task = {self.task!r} is not the text of a task, such as 'er:...'.")
+            raise TrainingError(f"task = {self.task!r} is not the text of a task, as 'er:...' is.")
+        store("task", canonical(self.task))
         if self.steps < 1:
             one = self.batch * self.context
             raise TrainingError(

@@ -61,18 +61,11 @@ def _exam_tokens(task: str, context: int) -> int:
     return make_task(task).exam(context).tokens.size
 
 
-def _canonical(task: str) -> str:
-    """One spelling for each task, so that the same run always has the same key."""
-    from .tasks import canonical
-
-    return canonical(task)
-
-
 def _trainer():
     """The module that trains: imported late, because it loads PyTorch."""
     from importlib import import_module
 
-    return import_module(".train", __package__)
+    return import_module(".trainer", __package__)
 
 
 def _seconds(stack: Sequence[RunConfig], device: str) -> float:
@@ -295,8 +288,6 @@ def grid(name: str = "grid", **settings: Any) -> Design:
     (18, 0.005)
     """
     values = {field: _list(field, value) for field, value in settings.items()}
-    if "task" in values:
-        values["task"] = [_canonical(task) for task in values["task"]]
     combinations = itertools.product(*values.values())
     return Design(
         name, tuple(RunConfig.from_dict(dict(zip(values, c, strict=True))) for c in combinations)
@@ -370,7 +361,6 @@ def isoflop(
     >>> design
     Design('isoflop': 24 runs, 59.8B FLOP)
     """
-    task = _canonical(task)
     widths, rates_for = _list("widths", widths), _rates(learning_rates)
     seeds = range(_count("seeds", seeds)) if np.ndim(seeds) == 0 else _list("seeds", seeds)
     for field in ("tokens", "d_model", "learning_rate", "seed"):

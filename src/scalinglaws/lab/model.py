@@ -137,7 +137,9 @@ class StackedTransformer:
     def _attend(self, qkv, R, B, T, d, h):
         if T == 1:  # a token can only attend to itself
             return qkv[..., 2 * d :]
-        q, k, v = qkv.view(R * B, T, 3, h, d // h).permute(2, 0, 3, 1, 4).reshape(3, R * B * h, T, -1)
+        q, k, v = (
+            qkv.view(R * B, T, 3, h, d // h).permute(2, 0, 3, 1, 4).reshape(3, R * B * h, T, -1)
+        )
         scores = torch.baddbmm(self._mask[:T, :T], q, k.transpose(1, 2), alpha=self.attention_scale)
         mixed = torch.bmm(torch.softmax(scores, dim=-1), v)
         return mixed.view(R, B, h, T, d // h).transpose(2, 3).reshape(R, B * T, d)

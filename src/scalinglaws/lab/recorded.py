@@ -11,8 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ..errors import TrainingError
-from .config import RunConfig
 from .design import Design, grid, isoflop
 
 __all__ = ["RECORDED", "RecordedSweep"]

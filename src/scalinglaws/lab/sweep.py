@@ -143,12 +143,12 @@ class _Lab:
     """What a sweep needs to know about training. Tests put something quicker in its place."""
 
     def train(self, configs, *, device, progress, checkpoint) -> list[RunResult]:
-        from .train import train
+        from .trainer import train
 
         return train(configs, device=device, progress=progress, checkpoint=checkpoint)
 
     def stacks(self, configs: Sequence[RunConfig], device: str) -> list[list[RunConfig]]:
-        from .train import stacks
+        from .trainer import stacks
 
         return stacks(configs, device)
 
@@ -160,7 +160,7 @@ class _Lab:
 
     def devices(self, device: str) -> list[str]:
         """The devices of this machine that a sweep may use."""
-        from .train import resolve_device
+        from .trainer import resolve_device
 
         first = resolve_device(device)
         if device in ("auto", "cuda") and first != "cpu":

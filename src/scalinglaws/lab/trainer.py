@@ -95,7 +95,8 @@ def stacks(configs: Sequence[RunConfig], device: str = "auto") -> list[list[RunC
     list of list of RunConfig
         Largest runs last.
     """
-    kind = resolve_device(device).split(":")[0]
+    # A machine without a GPU may pack for others that have one.
+    kind = (device if str(device).startswith("cuda") else resolve_device(device)).split(":")[0]
     groups: dict[str, dict[str, RunConfig]] = {}
     for config in configs:
         groups.setdefault(config.stack_key, {})[config.key] = config
@@ -105,7 +106,7 @@ def stacks(configs: Sequence[RunConfig], device: str = "auto") -> list[list[RunC
         most = _runs_in_a_stack(members[0], kind)
         pieces = math.ceil(len(members) / most)
         out += [list(part) for part in np.array_split(np.array(members, dtype=object), pieces)]
-    return sorted(out, key=lambda s: (s[0].tokens * s[0].d_model**2 * s[0].layers, s[0].key))
+    return sorted(out, key=lambda s: (s[0].tokens * s[0].d_model ** 2 * s[0].layers, s[0].key))
 
 
 def _runs_in_a_stack(config: RunConfig, kind: str) -> int:
@@ -177,7 +178,8 @@ class _Optimizer:
     def step(self, number: torch.Tensor) -> None:
         """One update; `number` is the step, a tensor of one integer on the device."""
         c, m = self.config, self.model
-        factor, unbias1, unbias2 = self.tables[number].unbind(-1)
+        # index_select, because indexing by a tensor of one number would read it on the host
+        factor, unbias1, unbias2 = self.tables.index_select(0, number.view(1))[0].unbind(-1)
         lr = self.lr * factor  # (R, 1)
         if c.clip:
             squares = sum(g.square().sum(1, keepdim=True) for g in m.grads.values())
@@ -257,8 +259,13 @@ class _Stack:
         with self._autocast():
             logits = self.model.logits(batch[..., :-1])
         targets = batch[..., 1:].reshape(-1)
-        losses = F.cross_entropy(logits.view(len(targets), -1).to(self.model._mask.dtype), targets,
-                                 reduction="none").view(R, -1).mean(1)
+        losses = (
+            F.cross_entropy(
+                logits.view(len(targets), -1).to(self.model._mask.dtype), targets, reduction="none"
+            )
+            .view(R, -1)
+            .mean(1)
+        )
         losses.sum().backward()  # each loss depends on its own run's weights only
         with torch.no_grad():
             self.optimizer.step(self.number)
@@ -358,7 +365,8 @@ def _clone(value):
 
 
 def _exam_losses(stack: _Stack) -> list[float]:
-    exam, runs = _exam(stack.config.task, stack.config.context, stack.device), stack.model.runs
+    dtype, runs = stack.model._mask.dtype, stack.model.runs
+    exam = _exam(stack.config.task, stack.config.context, stack.device, dtype)
     total = torch.zeros(runs, dtype=torch.float64, device=stack.device)
     widest = max(stack.task.vocab, exam["targets"].shape[-1])
     rows = max(1, 4_000_000 // (runs * stack.config.context * widest))
@@ -367,7 +375,7 @@ def _exam_losses(stack: _Stack) -> list[float]:
         tokens = exam["tokens"][part]
         with stack._autocast():
             logits = stack.model.logits(tokens.expand(runs, *tokens.shape))
-        log_q = F.log_softmax(logits.to(stack.model._mask.dtype), dim=-1)
+        log_q = F.log_softmax(logits.to(dtype), dim=-1)
         targets = exam["targets"][part].flatten(0, 1).expand(runs, -1, -1)
         excess = exam["log_probs"][part].flatten(0, 1) - log_q.gather(-1, targets)
         weighed = excess * exam["weighed_probs"][part].flatten(0, 1)
@@ -376,7 +384,7 @@ def _exam_losses(stack: _Stack) -> list[float]:
 
 
 @lru_cache(maxsize=4)
-def _exam(task: str, context: int, device: str) -> dict:
+def _exam(task: str, context: int, device: str, dtype: torch.dtype) -> dict:
     exam = make_task(task).exam(context)
     probs = np.asarray(exam.probs, dtype=np.float64)
     known = exam.floor is not None
@@ -388,8 +396,8 @@ def _exam(task: str, context: int, device: str) -> dict:
     return {
         "tokens": on_device(exam.tokens, torch.int64),
         "targets": on_device(exam.targets, torch.int64),
-        "log_probs": on_device(log_probs, torch.float32),
-        "weighed_probs": on_device(probs * np.asarray(exam.weights)[..., None], torch.float32),
+        "log_probs": on_device(log_probs, dtype),
+        "weighed_probs": on_device(probs * np.asarray(exam.weights)[..., None], dtype),
         "base": float(exam.floor) if known else 0.0,
     }
 
@@ -447,10 +455,9 @@ def train(
             "These runs cannot be trained together: they differ in more than seeds, learning rate "
             "and weight decay. Split them with `stacks`."
         )
-    stack = _Stack(configs, resolve_device(device))
+    device = resolve_device(device)
     path = None if checkpoint is None else Path(checkpoint)
-    if path is not None and path.exists():
-        _resume(stack, path)
+    stack = _resumed(configs, device, path) or _Stack(configs, device)
     stack.capture()
     steps = stack.config.steps
     stops = {max(1, round(steps / 2**i)) for i in range(CURVE_POINTS)} | {steps}
@@ -474,21 +481,33 @@ def train(
 
 
 def _save(stack: _Stack, path: Path) -> None:
-    """Write the state beside its place first: a kill at any moment leaves a whole file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write the state beside its place first: a kill at any moment leaves a whole file.
+
+    A checkpoint that cannot be written (a full disk) is done without: it only saves time.
+    """
     beside = path.with_name(f"{path.name}.{os.getpid()}.part")
-    torch.save(stack.state(), beside)
-    os.replace(beside, path)
-
-
-def _resume(stack: _Stack, path: Path) -> None:
-    """Go on from a saved state, if it is one of these runs; otherwise start over."""
     try:
-        state = torch.load(path, map_location=stack.device, weights_only=True)
-        if state["keys"] == [c.key for c in stack.configs]:
-            stack.restore(state)
-    except Exception:  # noqa: BLE001  a damaged checkpoint costs time, never a result
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(stack.state(), beside)
+        os.replace(beside, path)
+    except (OSError, RuntimeError):
+        beside.unlink(missing_ok=True)
+
+
+def _resumed(configs: Sequence[RunConfig], device: str, path: Path | None) -> _Stack | None:
+    """The stack of a checkpoint, if it holds these runs; a damaged one is removed."""
+    if path is None or not path.exists():
+        return None
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)
+        if state["keys"] != [c.key for c in configs]:
+            return None
+        stack = _Stack(configs, device)
+        stack.restore(state)
+        return stack
+    except Exception:  # noqa: BLE001  whatever is wrong with it, it costs time and no result
         path.unlink(missing_ok=True)
+        return None
 
 
 def _results(stack: _Stack, seconds: float) -> list[RunResult]:
