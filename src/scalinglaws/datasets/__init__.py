@@ -10,6 +10,7 @@ from scalinglaws.datasets.published import (
     load_chinchilla_points,
     load_chinchilla_shapes,
 )
+from scalinglaws.datasets.recorded import load_recorded, recorded_sweeps
 from scalinglaws.datasets.synthetic import (
     CHINCHILLA_BUDGETS,
     CHINCHILLA_NOISE,
@@ -49,7 +50,9 @@ __all__ = [
     "load_chinchilla_points",
     "load_chinchilla_shapes",
     "load_coverage",
+    "load_recorded",
     "random_design",
+    "recorded_sweeps",
     "simulate",
     "training_curves",
 ]

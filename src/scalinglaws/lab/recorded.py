@@ -11,22 +11,25 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from .design import Design, grid, isoflop
+import pandas as pd
 
-__all__ = ["RECORDED", "RecordedSweep"]
+from .design import Design, grid, isoflop
+from .results import CURVE
+from .table import Table
+
+__all__ = ["RECORDED", "RecordedSweep", "save_recorded"]
 
 ER = "er:nodes=128,edges=512"
 BA = "ba:nodes=128,links=4"
 BIASED = "er:nodes=128,edges=512,kappa=1"
-# Half a decade of compute a rung, and six widths about the best one.
+# Half a decade of compute a rung, and six widths or more about the best one.
 RUNGS = {
     1e9: (4, 6, 8, 10, 12, 16),
     3e9: (4, 6, 8, 12, 16, 24),
     1e10: (6, 8, 12, 16, 24, 32),
     3e10: (8, 12, 16, 24, 32, 48),
     1e11: (12, 16, 24, 32, 48, 64),
-    3e11: (16, 24, 32, 48, 64, 96),
-    1e12: (24, 32, 48, 64, 96, 128),
+    3e11: (12, 16, 24, 32, 48, 64, 96),
 }
 
 
@@ -180,3 +183,40 @@ RECORDED: dict[str, RecordedSweep] = {
     "memory": RecordedSweep("associative memory with three tails", _memory),
     "ladder": RecordedSweep("from a language of pairs to text", _ladder),
 }
+
+
+def save_recorded(path, sweeps: dict[str, tuple[Table, list[str]]]) -> pd.DataFrame:
+    """Write recorded sweeps as one compressed table, which `scalinglaws.datasets` ships.
+
+    Parameters
+    ----------
+    path : path
+        A file that ends in ``.csv.gz``.
+    sweeps : dict
+        What `RecordedSweep.record` returned, by name.
+
+    Returns
+    -------
+    pandas.DataFrame
+        What was written.
+    """
+    parts = []
+    for name, (table, chosen) in sweeps.items():
+        frame = table.frame.drop(columns=["host", "steps", "excess", "epochs"])
+        frame.insert(0, "sweep", name)
+        frame.insert(1, "chosen", frame["key"].isin(chosen))
+        frame["tokens_asked"] = [c.tokens for c in table.configs]
+        for column in CURVE:
+            # Eight digits: fewer than the rounding of single precision would cost.
+            frame[f"curve_{column}"] = [
+                " ".join(f"{x:.8g}" for x in r.curve[column]) for r in table.results
+            ]
+        parts.append(frame)
+    whole = pd.concat(parts, ignore_index=True)
+    whole["seconds"] = whole["seconds"].map(lambda x: float(f"{x:.3g}"))
+    for column in ("loss", "best_loss", "floor"):
+        whole[column] = whole[column].map(lambda x: float(f"{x:.9g}"))
+    # No time stamp within, so that the same runs make the same file.
+    packing = {"method": "gzip", "mtime": 0}
+    whole.to_csv(path, index=False, compression=packing, lineterminator="\n")
+    return whole

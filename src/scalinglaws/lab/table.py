@@ -11,6 +11,7 @@ import html
 import math
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -78,6 +79,41 @@ class Table:
         columns = [*_row_columns(), "steps"]
         rows = [r.row() | {"steps": r.config.steps} for r in self.results]
         self._frame = pd.DataFrame(rows, columns=columns if not rows else None)
+
+    @classmethod
+    def from_frame(cls, frame: pd.DataFrame) -> Table:
+        """The table of recorded runs, as `scalinglaws.datasets.load_recorded` returns them.
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame
+            The fields of `RunConfig`, and ``tokens_asked``, ``status``, ``vocab``, ``floor``, ``seconds``,
+            ``device``, ``version``, ``torch`` and the three columns of the learning curve.
+
+        Examples
+        --------
+        >>> from scalinglaws.datasets import load_recorded
+        >>> table = Table.from_frame(load_recorded("er-isoflop"))
+        >>> table.results[0].floor < table.results[0].loss
+        True
+        """
+        results = []
+        for row in frame.to_dict("records"):
+            config = {f: row[f] for f in FIELDS} | {"tokens": row["tokens_asked"]}
+            if pd.isna(config["unique_tokens"]):
+                config["unique_tokens"] = None
+            result = RunResult.measured(
+                RunConfig.from_dict(config),
+                vocab=row["vocab"],
+                floor=None if pd.isna(row["floor"]) else row["floor"],
+                curve={name: row[f"curve_{name}"] for name in CURVE},
+                seconds=row["seconds"],
+                device=row["device"],
+                torch=row["torch"],
+                status=row["status"],
+            )
+            results.append(replace(result, version=row["version"], host=""))
+        return cls(results)
 
     # -- looking ---------------------------------------------------------------------------
 
