@@ -877,6 +877,66 @@ def lab_export(
         print_path(out, as_json=False)
 
 
+@lab_app.command("record")
+def lab_record(
+    out: Annotated[
+        Path, typer.Argument(help="File to write, ending in .csv.gz; runs are kept beside it.")
+    ],
+    only: Annotated[
+        str | None, typer.Option("--only", help="Names of sweeps, with commas between.")
+    ] = None,
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Say what it would take, and train nothing.")
+    ] = False,
+    device: DeviceOption = "auto",
+    workers: Annotated[int, typer.Option(min=1, help="Processes that share the work.")] = 1,
+    as_json: JsonFlag = False,
+) -> None:
+    """Train the sweeps that ship with the course again, into a file of the same form.
+
+    Left out, --only means all but the large sweeps for a GPU. Stop it at any moment and start it
+    again. The runs stand in a store beside the file, such as runs.sqlite for runs.csv.gz.
+
+    Examples:
+
+        scalinglaws lab record runs.csv.gz --workers 2
+
+        scalinglaws lab record large.csv.gz --only er-isoflop-large --device cuda --estimate
+    """
+    from scalinglaws.lab import RECORDED, Store, run, save_recorded
+
+    if not out.name.endswith(".csv.gz"):
+        raise InputError(f"{out.name!r} should end in .csv.gz")
+    names = [n for n, s in RECORDED.items() if not s.gpu] if only is None else only.split(",")
+    unknown = [n for n in names if n not in RECORDED]
+    if unknown:
+        raise InputError(f"there is no sweep {unknown[0]!r}; there are {', '.join(RECORDED)}")
+    store = out.with_name(out.name.removesuffix(".csv.gz") + ".sqlite")
+    if estimate:
+        prices = {}
+        for name in names:
+            with working(f"timing {name}"):
+                prices[name] = RECORDED[name].make().estimate(device, store, workers)
+        if as_json:
+            print_json({name: price.to_dict() for name, price in prices.items()})
+        else:
+            rows = [
+                [name, f"{p.new:,} of {p.runs:,}", f"{p.flops:.2e}", f"{p.minutes:.0f}"]
+                for name, p in prices.items()
+            ]
+            print_table("Before widening and further seeds", ["sweep", "runs", "FLOP", "min"], rows)
+        return
+    opened, show, sweeps = Store(store), sys.stderr.isatty(), {}
+    with _lab_warnings():
+        for name in names:
+            note(f"{name}: {RECORDED[name].what}")
+            sweeps[name] = RECORDED[name].record(
+                opened, run, device=device, workers=workers, progress=show
+            )
+    written = save_recorded(out, sweeps)
+    print_path(out, as_json, store=str(store), runs=str(len(written)))
+
+
 @lab_app.command("tasks")
 def lab_tasks(
     task: Annotated[

@@ -20,13 +20,14 @@ _HOME = {
     "config": ("RunConfig",),
     "tasks": ("TASKS", "Exam", "Task", "canonical", "make_task"),
     "model": ("StackedTransformer",),
-    "trainer": ("resolve_device", "seconds_per_step", "stacks", "train"),
+    "trainer": ("resolve_device", "seconds_per_exam", "seconds_per_step", "stacks", "train"),
     "results": ("RunResult",),
     "store": ("Store",),
     "sweep": ("run",),
     "design": ("Cut", "Cuts", "Design", "Estimate", "bracket", "grid", "isoflop", "read_design"),
     "table": ("Table",),
     "ledger": ("Ledger",),
+    "recorded": ("RECORDED", "save_recorded"),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 

@@ -33,7 +33,6 @@ __all__ = ["Cut", "Cuts", "Design", "Estimate", "bracket", "grid", "isoflop", "r
 SAME_RUNG = 0.15  # runs whose FLOPs differ by less than this share are one rung
 FEW_RATES = 3  # the fewest learning rates that can show an optimum between them
 EVERYTHING = "everything"
-EXAM_SHARE = 0.6  # time of a token in an exam over that of a token in training, about
 PROBE_STEPS = 50  # steps of the run that is handed to the probe of the speed
 
 FIELDS = tuple(f.name for f in fields(RunConfig))
@@ -55,12 +54,6 @@ def _vocab(task: str) -> int:
     return make_task(task).vocab
 
 
-def _exam_tokens(task: str, context: int) -> int:
-    from .tasks import make_task
-
-    return make_task(task).exam(context).tokens.size
-
-
 def _trainer():
     """The module that trains: imported late, because it loads PyTorch."""
     from importlib import import_module
@@ -78,8 +71,8 @@ def _seconds(stack: Sequence[RunConfig], device: str) -> float:
     step = trainer.seconds_per_step(probe, len(stack), device)
     # Each point of the learning curve is an exam, which matters in short runs.
     points = min(trainer.CURVE_POINTS, 1 + math.log2(first.steps))
-    exam = _exam_tokens(first.task, first.context) / (first.batch * first.context)
-    return step * (first.steps + points * exam * EXAM_SHARE)
+    exam = trainer.seconds_per_exam(probe, len(stack), device)
+    return step * first.steps + points * exam
 
 
 def _timed(

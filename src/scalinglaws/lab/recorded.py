@@ -47,12 +47,15 @@ class RecordedSweep:
         Seeds at the best learning rate; with 1 the search is all there is.
     search : bool
         Whether the learning rate is optimised (and its bracket widened) in each cell.
+    gpu : bool
+        Too large for a processor: not trained unless asked for by name, and not shipped.
     """
 
     what: str
     make: Callable[[], Design]
     seeds: int = 1
     search: bool = True
+    gpu: bool = False
 
     def record(self, store, run: Callable, **options):
         """Train whatever of this sweep is not in `store` yet.
@@ -134,6 +137,35 @@ def _epochs() -> Design:
     return Design("epochs", tuple(c.replace(seed=s, data_seed=s) for c in design for s in (0, 1)))
 
 
+LARGE_ER = "er:nodes=1024,edges=8192"
+
+
+def _large_er() -> Design:
+    design = Design("isoflop", ())
+    for budget in (1e11, 1e12, 1e13, 1e14):
+        middle = 32 * (budget / 1e11) ** 0.2
+        widths = sorted({8 * round(middle * 2**step / 8) for step in (-1.5, -1, -0.5, 0, 0.5, 1)})
+        design = design + isoflop(LARGE_ER, [budget], widths, _rates, batch=16, context=64)
+    return design
+
+
+def _large_epochs() -> Design:
+    design = Design("epochs", ())
+    for width, rate in ((32, 0.04), (64, 0.03), (128, 0.02)):
+        for unique in (2**17, 2**19, 2**21):
+            design = design + grid(
+                task=LARGE_ER,
+                d_model=width,
+                learning_rate=rate,
+                batch=16,
+                context=64,
+                unique_tokens=unique,
+                tokens=[unique * 2**i for i in range(8)],
+                weight_decay=[0.0, 0.3],
+            )
+    return Design("epochs", tuple(c.replace(seed=s, data_seed=s) for c in design for s in (0, 1)))
+
+
 def _parametrizations() -> Design:
     return grid(
         task=ER,
@@ -182,6 +214,15 @@ RECORDED: dict[str, RecordedSweep] = {
     ),
     "memory": RecordedSweep("associative memory with three tails", _memory),
     "ladder": RecordedSweep("from a language of pairs to text", _ladder),
+    "er-isoflop-large": RecordedSweep(
+        "IsoFLOP design on a graph of 1,024 nodes, for a GPU", _large_er, seeds=3, gpu=True
+    ),
+    "epochs-large": RecordedSweep(
+        "sizes, unique tokens, epochs and two weight decays on that graph, for a GPU",
+        _large_epochs,
+        search=False,
+        gpu=True,
+    ),
 }
 
 

@@ -59,7 +59,7 @@ def run(
     workers: int | None = None,
     executor: Any = None,
     progress: bool = True,
-    threads: int | None = None,
+    threads: int = 1,
     _lab: _Lab | None = None,
 ) -> Table:
     """Train the runs of a design that are not in a store yet, and return the whole design's table.
@@ -87,9 +87,10 @@ def run(
     progress : bool, default True
         Show a bar with the time that is left, by FLOPs, and in a notebook a table of the latest
         runs.
-    threads : int, optional
-        Threads of a worker; left out, one in each of several processes, and else as PyTorch is
-        set. Numbers are the same bit for bit only with the same number of threads.
+    threads : int, default 1
+        Threads of a worker. Models this small gain nothing from a second one, and lose much when
+        the machine has other work; use more workers instead. Numbers are the same bit for bit
+        only with the same number of threads.
 
     Returns
     -------
@@ -170,11 +171,8 @@ class _Lab:
         return [first]
 
     @contextmanager
-    def threads(self, number: int | None):
+    def threads(self, number: int):
         """Train with so many threads."""
-        if number is None:
-            yield
-            return
         import torch
 
         before = torch.get_num_threads()
@@ -399,7 +397,7 @@ def _work(lab: _Lab, configs, device, threads, checkpoint, progress=None):
 def _workers(lab: _Lab, store: Store, device: str, workers, executor, threads):
     for name, value in (("workers", workers), ("threads", threads)):
         whole = isinstance(value, int) and not isinstance(value, bool)
-        if value is not None and not (whole and value >= 1):
+        if not (whole and value >= 1) and not (name == "workers" and value is None):
             raise TrainingError(f"{name} = {value!r} is not a whole number of at least 1.")
     if executor is not None:
         if workers is not None:
@@ -437,7 +435,7 @@ def _checkpoint(folder: Path, configs: Sequence[RunConfig]) -> Path | None:
 class _Here:
     """This process trains, one stack after the other, the cheapest first."""
 
-    def __init__(self, lab: _Lab, device: str, threads: int | None, folder: Path):
+    def __init__(self, lab: _Lab, device: str, threads: int, folder: Path):
         self.lab, self.device, self.threads, self.folder = lab, device, threads, folder
 
     def order(self, stacks):
@@ -467,9 +465,9 @@ class _Pool:
     it (a `ProcessPoolExecutor` of several stops them all).
     """
 
-    def __init__(self, lab: _Lab, devices: Sequence[str], threads: int | None, folder: Path):
+    def __init__(self, lab: _Lab, devices: Sequence[str], threads: int, folder: Path):
         self.lab, self.device, self.folder = lab, devices[0], folder
-        self.threads = 1 if threads is None and devices[0] == "cpu" else threads
+        self.threads = threads
         self.context = multiprocessing.get_context("spawn")
         self.done = self.context.RawArray("d", len(devices))  # share of its stack, by slot
         self.slots = [_Slot(i, device) for i, device in enumerate(devices)]
@@ -541,7 +539,7 @@ class _Slot:
 _progress: Callable[[int, int], None] | None = None  # in a worker: where to say how far it is
 
 
-def _begin(done, number: int, threads: int | None) -> None:
+def _begin(done, number: int, threads: int) -> None:
     """First thing in a worker's life."""
     global _progress
 
@@ -549,8 +547,7 @@ def _begin(done, number: int, threads: int | None) -> None:
         done[number] = step / max(steps, 1)
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the parent, which stops us
-    if threads is not None:
-        os.environ["OMP_NUM_THREADS"] = str(threads)
+    os.environ["OMP_NUM_THREADS"] = str(threads)
     parent = multiprocessing.parent_process()
 
     def die_with_parent():
@@ -579,7 +576,7 @@ def _executor(executor):
 class _Executor:
     """Somebody else's workers. They have no access to the store, nor to its checkpoints."""
 
-    def __init__(self, lab: _Lab, executor, device: str, threads: int | None):
+    def __init__(self, lab: _Lab, executor, device: str, threads: int):
         self.lab, self.executor, self.device, self.threads = lab, executor, device, threads
         # An executor that says how many workers it has gets no more than keeps them busy, so that
         # another process may have a share. A cluster gets everything: its scheduler knows best.

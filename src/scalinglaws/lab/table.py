@@ -87,7 +87,8 @@ class Table:
         Parameters
         ----------
         frame : pandas.DataFrame
-            The fields of `RunConfig`, and ``tokens_asked``, ``status``, ``vocab``, ``floor``, ``seconds``,
+            The fields of `RunConfig`, and ``tokens_asked``, ``status``, ``vocab``, ``floor``,
+            ``seconds``,
             ``device``, ``version``, ``torch`` and the three columns of the learning curve.
 
         Examples

@@ -26,7 +26,14 @@ from .model import StackedTransformer
 from .results import RunResult
 from .tasks import make_task
 
-__all__ = ["learning_rate_factors", "resolve_device", "seconds_per_step", "stacks", "train"]
+__all__ = [
+    "learning_rate_factors",
+    "resolve_device",
+    "seconds_per_exam",
+    "seconds_per_step",
+    "stacks",
+    "train",
+]
 
 # The weights of all runs share one block, so a gradient's strides are not the usual ones.
 warnings.filterwarnings("ignore", message="grad and param do not obey the gradient layout")
@@ -552,23 +559,41 @@ def seconds_per_step(config: RunConfig, runs: int, device: str = "auto") -> floa
     -------
     float
     """
+    return _probe(config, runs, device)[0]
+
+
+@lru_cache(maxsize=256)
+def seconds_per_exam(config: RunConfig, runs: int, device: str = "auto") -> float:
+    """Seconds that one point of the learning curves of a stack takes, measured likewise."""
+    return _probe(config, runs, device)[1]
+
+
+@lru_cache(maxsize=256)
+def _probe(config: RunConfig, runs: int, device: str) -> tuple[float, float]:
     device = resolve_device(device)
-    steps = min(config.steps, 50)
-    short = config.replace(tokens=steps * config.batch * config.context)
-    stack = _Stack([short.replace(seed=i) for i in range(runs)], device)
-    stack.capture()
-    stack.step()
-    _wait(device)
-    times = []
-    start = time.perf_counter()
-    while stack.done < steps and (len(times) < 3 or time.perf_counter() - start < 0.2):
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as a sweep trains
+    try:
+        steps = max(2, min(config.steps, 50))
+        short = config.replace(tokens=steps * config.batch * config.context)
+        stack = _Stack([short.replace(seed=i) for i in range(runs)], device)
+        stack.capture()
+        stack.step()  # loads the data
+        step = _median_time(stack.step, steps - 1, device)
+        stack.evaluate()  # makes the exam
+        return step, _median_time(stack.evaluate, 1, device)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _median_time(action: Callable, most: int, device: str) -> float:
+    times, start = [], time.perf_counter()
+    while len(times) < max(1, min(most, 3)) or (
+        len(times) < most and time.perf_counter() - start < 0.2
+    ):
         before = time.perf_counter()
-        stack.step()
-        _wait(device)
+        action()
+        if device.startswith("cuda"):
+            torch.cuda.synchronize()
         times.append(time.perf_counter() - before)
-    return float(np.median(times)) if times else time.perf_counter() - start
-
-
-def _wait(device: str) -> None:
-    if device.startswith("cuda"):
-        torch.cuda.synchronize()
+    return float(np.median(times))
