@@ -2,6 +2,7 @@
 
 `fit` and `fit_curve` are Approach 3 (parametric), `fit_isoflop` is Approach 2, `fit_envelope`
 Approach 1; `compare_curves` and `compare_surfaces` judge laws on held-out large runs.
+`fit_surface`, `slice_surface` and `local_exponents` look at runs without a formula.
 """
 
 from scalinglaws.fitting.comparison import (
@@ -20,6 +21,12 @@ from scalinglaws.fitting.isoflop import (
 from scalinglaws.fitting.objectives import Objective
 from scalinglaws.fitting.parametric import Fit, PredictionInterval, fit, fit_curve
 from scalinglaws.fitting.reference import MultiStart, hoffmann_starts, scipy_multistart
+from scalinglaws.fitting.surface import (
+    SmoothSurface,
+    fit_surface,
+    local_exponents,
+    slice_surface,
+)
 from scalinglaws.fitting.uncertainty import Bootstrap, Interval, Profile
 
 __all__ = [
@@ -36,12 +43,16 @@ __all__ = [
     "Objective",
     "PredictionInterval",
     "Profile",
+    "SmoothSurface",
     "compare_curves",
     "compare_surfaces",
     "fit",
     "fit_curve",
     "fit_envelope",
     "fit_isoflop",
+    "fit_surface",
     "hoffmann_starts",
+    "local_exponents",
     "scipy_multistart",
+    "slice_surface",
 ]

@@ -632,10 +632,11 @@ SURFACES = {"chinchilla": ChinchillaLaw, "kaplan": KaplanLaw}
 CURVES = {"power": PowerLaw, "exponential": ExponentialLaw, "logarithmic": LogarithmicLaw}
 
 
-def surface_family(law: type[Law], params, tokens, loss) -> Family:
+def surface_family(law: type[Law], params, tokens, loss, *, floor: bool = True) -> Family:
     """The family of a law of (N, D)."""
     if law is ChinchillaLaw:
-        return AdditiveFamily(law, (params, tokens), loss, ("A", "B"), ("alpha", "beta"))
+        inputs, exponents = (params, tokens), ("alpha", "beta")
+        return AdditiveFamily(law, inputs, loss, ("A", "B"), exponents, floor=floor)
     if law is KaplanLaw:
         return KaplanFamily(params, tokens, loss)
     if law is KaplanSizeLaw:

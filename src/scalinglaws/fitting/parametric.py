@@ -407,6 +407,7 @@ def fit(
     objective: str = "huber",
     delta: float = 1e-3,
     residual: str = "log",
+    floor: bool = True,
 ) -> Fit:
     """Fit a law of parameters and tokens to a table of runs (Approach 3 of Hoffmann et al.).
 
@@ -420,6 +421,9 @@ def fit(
         Width of Huber's quadratic zone, in nats of log loss.
     residual : {"log", "loss"}, default "log"
         Compare logarithms of losses, or losses.
+    floor : bool, default True
+        False fixes E = 0 in Chinchilla's law, for runs whose loss is the excess over a floor that
+        is known. Kaplan's laws have no floor either way.
 
     Returns
     -------
@@ -450,7 +454,8 @@ def fit(
     goal = Objective(objective, delta, residual)
     kind = _law_class(law, SURFACES)
     params, tokens, loss = runs.params, runs.tokens, runs.loss
-    diagnostics.require_enough(len(runs), len(kind.names()))
+    fixed = "E" in kind.names() and not floor
+    diagnostics.require_enough(len(runs), len(kind.names()) - fixed)
     if kind is not KaplanDataLaw:
         diagnostics.require_spread(params, "params", 2 if kind is KaplanSizeLaw else 3)
     if kind is not KaplanSizeLaw:
@@ -465,7 +470,7 @@ def fit(
     else:
         inputs = {"params": params, "tokens": tokens}
         cautions += diagnostics.design_cautions(params, tokens, loss)
-    family = surface_family(kind, params, tokens, loss)
+    family = surface_family(kind, params, tokens, loss, floor=floor)
     return _run_fit(family, goal, inputs, loss, runs, cautions)
 
 
