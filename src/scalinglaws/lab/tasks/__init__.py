@@ -13,6 +13,7 @@ from ...errors import TaskError
 from .base import Exam, Task
 from .corpora import Corpus, load_corpus
 from .graphs import GraphWalk, counting_loss
+from .lowrank import low_rank_loss
 from .markov import MarkovTask
 from .memory import MemoryTask
 from .ngram import NGramTask
@@ -31,6 +32,7 @@ __all__ = [
     "canonical",
     "counting_loss",
     "load_corpus",
+    "low_rank_loss",
     "make_task",
 ]
 
