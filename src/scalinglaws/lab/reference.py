@@ -19,7 +19,7 @@ from .model import _initial_weights, _weight_specs
 from .tasks import make_task
 from .trainer import ADAM_EPS, learning_rate_factors
 
-__all__ = ["PlainTransformer", "plain_train"]
+__all__ = ["PlainTransformer", "plain_loss", "plain_train"]
 
 
 class Block(nn.Module):
@@ -86,7 +86,7 @@ class PlainTransformer(nn.Module):
 _LINEAR = ("qkv", "project", "up", "down")
 
 
-def plain_train(config: RunConfig, device: str = "cpu") -> tuple[float, PlainTransformer]:
+def plain_train(config: RunConfig, device: str = "cpu") -> PlainTransformer:
     """Train one run in a plain loop.
 
     Parameters
@@ -96,8 +96,6 @@ def plain_train(config: RunConfig, device: str = "cpu") -> tuple[float, PlainTra
 
     Returns
     -------
-    float
-        Held-out loss, as `train` measures it.
     PlainTransformer
     """
     c, task = config, make_task(config.task)
@@ -138,8 +136,13 @@ def plain_train(config: RunConfig, device: str = "cpu") -> tuple[float, PlainTra
                 p.grad *= c.clip / norm.clamp(min=c.clip)
         optimizer.step()
         schedule.step()
-    exam = task.exam(c.context)
+    return model
+
+
+def plain_loss(model: PlainTransformer, config: RunConfig, device: str = "cpu") -> float:
+    """Held-out loss of a model, as `train` measures it, nats per token."""
+    exam = make_task(config.task).exam(config.context)
     with torch.no_grad():
         tokens = torch.from_numpy(np.asarray(exam.tokens)).long().to(device)
         log_q = torch.cat([F.log_softmax(model(part), -1) for part in tokens.split(64)])
-    return float(exam.loss_from_log_probs(log_q.double().cpu().numpy())), model
+    return float(exam.loss_from_log_probs(log_q.double().cpu().numpy()))
