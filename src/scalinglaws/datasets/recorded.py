@@ -69,10 +69,13 @@ def load_recorded(name: str, *, chosen: bool = False) -> pd.DataFrame:
     return mine.reset_index(drop=True)
 
 
+def _path():
+    return resources.files("scalinglaws.datasets").joinpath("recorded.csv.gz")
+
+
 @lru_cache(maxsize=1)
 def _table() -> pd.DataFrame:
-    path = resources.files("scalinglaws.datasets").joinpath("recorded.csv.gz")
-    with path.open("rb") as file:
+    with _path().open("rb") as file:
         table = pd.read_csv(file, compression="gzip")
     for column in CURVE_COLUMNS:
         table[column] = table[column].map(lambda text: tuple(map(float, str(text).split())))
