@@ -134,3 +134,17 @@ def exp(log_value: float, what: str) -> float:
             f"{what} would be 1e{log_value / math.log(10):.0f}, far beyond any that makes sense"
         )
     return math.exp(log_value)
+
+
+def exps(log_values, what: str) -> np.ndarray:
+    """Return e^log_values for an array, or raise `BudgetError` where one overflows.
+
+    What is too small for a number becomes 0.
+    """
+    log_values = np.asarray(log_values, dtype=np.float64)
+    if (log_values > 709.0).any():
+        raise BudgetError(
+            f"{what} would be 1e{log_values.max() / math.log(10):.0f}, far beyond any that "
+            "makes sense"
+        )
+    return np.exp(log_values)
