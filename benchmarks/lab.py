@@ -28,8 +28,13 @@ SHAPES = (8, 16, 32, 64, 128)
 WIDTHS = SHAPES[:4]
 TOKENS = (125_000, 250_000, 500_000, 1_000_000)
 RATES = (0.01, 0.02, 0.04, 0.08)
-# Dense bfloat16 and TF32 peaks, FLOP/s, from the makers' data sheets.
-PEAKS = {"H100": (989e12, 495e12), "H200": (989e12, 495e12), "A100": (312e12, 156e12)}
+# Dense peaks of the SXM boards, FLOP/s, from the maker's data sheets: bfloat16, and float32 outside
+# the tensor cores.
+PEAKS = {
+    "H100": {"bfloat16": 989e12, "float32": 67e12},
+    "H200": {"bfloat16": 989e12, "float32": 67e12},
+    "A100": {"bfloat16": 312e12, "float32": 19.5e12},
+}
 
 
 def sweep(seeds: int = 1) -> Design:
@@ -53,13 +58,13 @@ def timed(action):
     return value, time.perf_counter() - start
 
 
-def compare(device: str, steps: int, repeats: int, runs: int) -> None:
+def compare(device: str, steps: int, repeats: int, runs: int, dtype: str) -> None:
     vocab = make_task(TASK).vocab
     print(f"{runs} runs of each shape, {steps} steps of 8 x 32 tokens, {repeats} turns")
     print("width   params  plain tok/s  stacked tok/s   ratio  worst loss difference")
     for width in SHAPES:
         settings = {"d_model": width, "tokens": 256 * steps, "batch": 8, "learning_rate": 0.02}
-        configs = list(grid(task=TASK, seed=list(range(runs)), **settings))
+        configs = list(grid(task=TASK, dtype=dtype, seed=list(range(runs)), **settings))
         train(configs, device=device)  # the first call of anything is slow
         plain, stacked, worst = [], [], 0.0
         for _ in range(repeats):
@@ -73,7 +78,7 @@ def compare(device: str, steps: int, repeats: int, runs: int) -> None:
         params = count_params(configs[0].shape(vocab))
         line = f"{width:5d} {params:8,d} {a:12,.0f} {b:14,.0f} {b / a:7.2f} {worst:12.1e}"
         if device.startswith("cuda"):
-            line += f"   {6 * params * b / 1e12:6.2f} TFLOP/s{share_of_peak(6 * params * b)}"
+            line += f"   {6 * params * b / 1e12:6.2f} TFLOP/s{share_of_peak(6 * params * b, dtype)}"
         print(line, flush=True)
 
 
@@ -86,11 +91,11 @@ def training_seconds(results) -> float:
     return sum(r.seconds for r in results)
 
 
-def share_of_peak(flops: float) -> str:
+def share_of_peak(flops: float, dtype: str) -> str:
     name = torch.cuda.get_device_name()
-    for model, (_, tf32) in PEAKS.items():
+    for model, peaks in PEAKS.items():
         if model in name:
-            return f" = {flops / tf32:.2%} of the TF32 peak of {model}"
+            return f" = {flops / peaks[dtype]:.2%} of the {dtype} peak of {model}"
     return ""
 
 
@@ -117,6 +122,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=150)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--runs", type=int, help="in a stack; 8, or 128 on a GPU")
+    parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"])
     parser.add_argument("--sweep", action="store_true", help="train 64 runs as well")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seeds", type=int, default=1, help="of the sweep, 64 runs each")
@@ -124,7 +130,13 @@ def main() -> None:
     device = resolve_device(options.device)
     torch.set_num_threads(1)
     on_gpu = device.startswith("cuda")
-    compare(device, options.steps, options.repeats, options.runs or (128 if on_gpu else 8))
+    compare(
+        device,
+        options.steps,
+        options.repeats,
+        options.runs or (128 if on_gpu else 8),
+        options.dtype,
+    )
     if options.sweep:
         whole_sweep(device, 1 if on_gpu else options.workers, options.seeds)
 

@@ -114,7 +114,7 @@ def _ladder() -> Design:
                 d_model=width,
                 heads=max(1, width // 16),
                 batch=8,
-                tokens=[30_000, 100_000, 300_000, 1_000_000],
+                tokens=[30_000, 100_000, 300_000, 600_000],
                 learning_rate=[0.01, 0.02, 0.04] if order == 2 else [0.005, 0.01, 0.02],
             )
     return design

@@ -125,8 +125,9 @@ def plain_train(config: RunConfig, device: str = "cpu") -> PlainTransformer:
     for step in range(c.steps):
         rows = task.batches(c.data_seed, step, 1, c.batch, c.context, c.unique_tokens)[0]
         batch = torch.from_numpy(np.ascontiguousarray(rows)).long().to(device)
-        logits = model(batch[:, :-1])
-        loss = F.cross_entropy(logits.flatten(0, 1), batch[:, 1:].flatten())
+        with torch.autocast(device.split(":")[0], torch.bfloat16, enabled=c.dtype == "bfloat16"):
+            logits = model(batch[:, :-1])
+        loss = F.cross_entropy(logits.flatten(0, 1).to(dtype), batch[:, 1:].flatten())
         optimizer.zero_grad()
         loss.backward()
         if c.clip:

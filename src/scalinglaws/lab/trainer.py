@@ -307,7 +307,7 @@ class _Stack:
 
         Capturing runs the step a few times, so the weights are put back afterwards.
         """
-        if not self.device.startswith("cuda") or self.config.steps < 20:
+        if not self.device.startswith("cuda") or self.config.steps - self.done < 20:
             return
         before = self.state()
         self._load(0)
