@@ -15,8 +15,19 @@ from scalinglaws.counting import PF_DAY
 from scalinglaws.errors import ScalingLawsError
 from scalinglaws.laws.allocation import AllocationLaw
 from scalinglaws.laws.base import Law
+from scalinglaws.laws.broken import BrokenPowerLaw
 from scalinglaws.laws.chinchilla import ChinchillaLaw
-from scalinglaws.laws.kaplan import KaplanDataLaw, KaplanLaw, KaplanSizeLaw
+from scalinglaws.laws.curves import PowerLaw
+from scalinglaws.laws.kaplan import (
+    CriticalBatchLaw,
+    KaplanComputeLaw,
+    KaplanDataLaw,
+    KaplanLaw,
+    KaplanSizeLaw,
+    KaplanStepsLaw,
+    KaplanTrainingLaw,
+)
+from scalinglaws.laws.rosenfeld import RosenfeldLaw
 
 
 class UnknownLawError(ScalingLawsError, KeyError):
@@ -77,8 +88,82 @@ PUBLISHED: dict[str, Published] = {
         "2001.08361",
         False,
         "paper",
-        "Runs stopped early after several epochs: C = 6ND does not apply. Dc is from a secondary "
-        "source.",
+        "Runs stopped early after several epochs: C = 6ND does not apply.",
+    ),
+    "kaplan-C": Published(
+        KaplanComputeLaw(Cc=1.6e7 * PF_DAY, alpha_C=0.057),
+        "Kaplan et al. 2020, Table 5",
+        "2001.08361",
+        False,
+        "paper",
+        "One batch size for all runs; the paper calls this trend naive.",
+    ),
+    "kaplan-Cmin": Published(
+        KaplanComputeLaw(Cc=3.1e8 * PF_DAY, alpha_C=0.050),
+        "Kaplan et al. 2020, Table 5",
+        "2001.08361",
+        False,
+        "paper",
+        "The budget is C_min, half of what a run at the critical batch size costs. Measured; the "
+        "paper's own derivation gives an exponent of 0.052.",
+    ),
+    "kaplan-batch": Published(
+        CriticalBatchLaw(B_star=2.1e8, alpha_B=0.21),
+        "Kaplan et al. 2020, Table 5",
+        "2001.08361",
+        None,
+        "paper",
+        "A function of the loss, not of the model.",
+    ),
+    "kaplan-NS": Published(
+        KaplanStepsLaw(Nc=6.5e13, alpha_N=0.077, Sc=2.1e3, alpha_S=0.76),
+        "Kaplan et al. 2020, Table 3",
+        "2001.08361",
+        False,
+        "paper",
+        "Steps are S_min, those of batches far above the critical size.",
+    ),
+    "kaplan-training": Published(
+        KaplanTrainingLaw(
+            Nc=8.8e13, alpha_N=0.076, Sc=2.1e3, alpha_S=0.76, B_star=2.1e8, alpha_B=0.21
+        ),
+        "Kaplan et al. 2020, Table 5 and Appendix B",
+        "2001.08361",
+        False,
+        "paper",
+        "Tokens are fresh and in batches far below the critical size; the budget is C_min.",
+    ),
+    "caballero-figure-1": Published(
+        BrokenPowerLaw(
+            E=1e-3,
+            A=4660.0,
+            c0=0.05,
+            c=(0.49, -0.811, 2.1),
+            d=(3e6, 1e14, 2e20),
+            f=(1.1, 1.425, 0.05),
+        ),
+        "Caballero et al. 2022, Figure 1, authors' repository",
+        "2210.14891",
+        None,
+        "paper",
+        "An illustration with three breaks, fitted to nothing.",
+    ),
+    "rosenfeld-cifar10": Published(
+        RosenfeldLaw(E=7e-14, A=0.0587, alpha=0.53, beta=0.66, eta=19.77, guess=0.9),
+        "Rosenfeld et al. 2020, fit of CIFAR-10",
+        "1909.12673",
+        None,
+        "secondary",
+        "Top-1 error. N and D are fractions of the largest model and of the whole data set: read "
+        "as counts, the constants would give errors below one in ten thousand.",
+    ),
+    "hestness-word": Published(
+        PowerLaw(E=0.0, A=11.9, alpha=0.066),
+        "Hestness et al. 2017, word language models",
+        "1712.00409",
+        None,
+        "secondary",
+        "Error against the size of the training set; no floor was in sight.",
     ),
     "kaplan-allocation": Published(
         AllocationLaw(
@@ -257,3 +342,69 @@ HESTNESS_EXPONENTS = {
     "speech recognition": -0.299,
     "image classification, top-1 error": -0.309,
 }
+
+# Every learning-curve exponent that those accounts give: domain -> what was fitted -> exponent.
+HESTNESS_TABLE = {
+    "word language model": {"cross-entropy": -0.066},
+    "character language model": {"cross-entropy, SGD": -0.0936, "cross-entropy, Adam": -0.0954},
+    "machine translation": {
+        "best model of each size": -0.128,
+        "one fixed model": -0.36,
+        "another fixed model": -0.30,
+    },
+    "image classification": {
+        "top-1 error": -0.309,
+        "top-5 error": -0.488,
+        "cross-entropy": -0.35,
+    },
+    "speech recognition": {"two architectures": -0.299},
+}
+
+# Exponents beta_p of the smallest model that fits m samples, as (lowest, highest) given.
+HESTNESS_SIZE_EXPONENTS = {
+    "word language model": (0.69, 0.78),
+    "character language model": (0.78, 0.92),
+    "image classification": (0.573, 0.573),
+}
+
+# Rosenfeld et al. 2020 (arXiv 1909.12673): data set -> (exponent of data, exponent of model size),
+# the paper's alpha and beta. Vision: of the top-1 error; the last three: of the loss.
+ROSENFELD_EXPONENTS = {
+    "ImageNet": (0.75, 0.61),
+    "CIFAR-10": (0.66, 0.53),
+    "CIFAR-100": (0.70, 0.51),
+    "DTD": (0.40, 1.16),
+    "Aircraft": (1.10, 0.83),
+    "UCF101": (0.93, 0.54),
+    "PTB": (0.81, 0.34),
+    "WikiText-2": (1.01, 0.22),
+    "WikiText-103": (0.74, 0.56),
+}
+# Relative errors, mean and standard deviation: at most this on the runs that were fitted, and on
+# larger runs than those.
+ROSENFELD_FIT_ERROR = (0.01, 0.05)
+ROSENFELD_EXTRAPOLATION_ERROR = (0.045, 0.047)
+
+# Kaplan et al. 2020, Table 6: value = coefficient · C^exponent, C = C_min in PF-days.
+KAPLAN_TABLE_6 = {
+    "params": (1.3e9, 0.73),
+    "batch": (2.0e6, 0.24),
+    "steps": (5.4e3, 0.03),
+    "tokens": (2e10, 0.27),
+}
+# Equation 6.7 has other tokens, though it is meant to be 2 C_min / 6N of the same N.
+KAPLAN_TOKENS_6_7 = (4e10, 0.26)
+
+# Exponents of loss and of parameters against C_min, as the paper prints them.
+KAPLAN_COMPUTE_EXPONENTS = {
+    "measured (Tables 5 and 6)": (0.050, 0.73),
+    "predicted (section 6.2)": (0.054, 0.71),
+    "predicted (Appendix B)": (0.052, None),
+}
+
+# Where L(C_min) and L(D) cross, equation 6.8: PF-days, parameters, tokens, nats per token.
+KAPLAN_CROSSING = (1e4, 1e12, 1e12, 1.7)
+
+# Hoffmann et al. 2022 say that Kaplan's rule asks for this size at 1e21 FLOP. It does for
+# C_min = C / 2, a run at the critical batch size.
+KAPLAN_SIZE_AT_1E21 = 4.68e9
