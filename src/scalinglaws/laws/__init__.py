@@ -17,16 +17,31 @@ from scalinglaws.laws.kaplan import (
     TrainingOptimum,
     kaplan_learning_rate,
 )
+from scalinglaws.laws.lovelace import LovelaceLaw
+from scalinglaws.laws.muennighoff import DataLimitedOptimum, MuennighoffLaw
+from scalinglaws.laws.pearce import (
+    OMEGA,
+    BothCounts,
+    PearceLaw,
+    Study,
+    fit_omega,
+    non_embedding_params,
+    omega_of,
+    total_params,
+)
 from scalinglaws.laws.published import PUBLISHED, Published, UnknownLawError, published
 from scalinglaws.laws.rosenfeld import RosenfeldLaw
 
 __all__ = [
+    "OMEGA",
     "PUBLISHED",
     "AllocationLaw",
+    "BothCounts",
     "BrokenPowerLaw",
     "ChinchillaLaw",
     "ConstantError",
     "CriticalBatchLaw",
+    "DataLimitedOptimum",
     "ExponentialLaw",
     "HestnessLaw",
     "HestnessSizeLaw",
@@ -38,13 +53,21 @@ __all__ = [
     "KaplanTrainingLaw",
     "Law",
     "LogarithmicLaw",
+    "LovelaceLaw",
+    "MuennighoffLaw",
     "Optimum",
+    "PearceLaw",
     "PowerLaw",
     "Published",
     "RosenfeldLaw",
+    "Study",
     "TrainingOptimum",
     "UnknownLawError",
     "data_to_halve",
+    "fit_omega",
     "kaplan_learning_rate",
+    "non_embedding_params",
+    "omega_of",
     "published",
+    "total_params",
 ]

@@ -27,6 +27,8 @@ from scalinglaws.laws.kaplan import (
     KaplanStepsLaw,
     KaplanTrainingLaw,
 )
+from scalinglaws.laws.muennighoff import MuennighoffLaw
+from scalinglaws.laws.pearce import OMEGA, PearceLaw
 from scalinglaws.laws.rosenfeld import RosenfeldLaw
 
 
@@ -215,6 +217,39 @@ PUBLISHED: dict[str, Published] = {
         True,
         "paper",
         "For fresh data; the repeated-data law is built on it.",
+    ),
+    "muennighoff": Published(
+        MuennighoffLaw(
+            E=math.exp(0.6254804),
+            A=math.exp(6.255414),
+            B=math.exp(7.3049974),
+            alpha=0.3526596,
+            beta=0.3526596,
+            R_D=15.387756,
+            R_N=5.309743,
+        ),
+        "Muennighoff et al. 2023, equations 5 and 6, authors' notebook",
+        "2305.16264",
+        True,
+        "paper",
+        "R_D and R_N fitted to 182 runs of up to 9,000 epochs with the base law held. A local "
+        "minimum of their objective; no standard errors are given.",
+    ),
+    "pearce": Published(
+        PearceLaw(E=1.8172, A=482.01, B=2085.43, alpha=0.3478, beta=0.3658, omega=OMEGA),
+        "Pearce & Song 2024, authors' script, constants of Besiroglu et al. as printed",
+        "2406.12907",
+        False,
+        "paper",
+        "N leaves embeddings out.",
+    ),
+    "pearce-hoffmann": Published(
+        PearceLaw(E=1.6934, A=406.4, B=410.7, alpha=0.3392, beta=0.2849, omega=OMEGA),
+        "Pearce & Song 2024, authors' script, constants of Hoffmann et al.",
+        "2406.12907",
+        False,
+        "paper",
+        "N leaves embeddings out.",
     ),
     "llama3": Published(
         AllocationLaw(k_params=1 / (6 * 0.299), a=1 - 0.537, k_tokens=0.299, b=0.537),
@@ -408,3 +443,59 @@ KAPLAN_CROSSING = (1e4, 1e12, 1e12, 1.7)
 # Hoffmann et al. 2022 say that Kaplan's rule asks for this size at 1e21 FLOP. It does for
 # C_min = C / 2, a run at the critical batch size.
 KAPLAN_SIZE_AT_1E21 = 4.68e9
+
+
+@dataclass(frozen=True)
+class PorianStep:
+    """One change to the training of Kaplan et al., and the exponent a that comes out with it.
+
+    Attributes
+    ----------
+    change : str
+    refinedweb, openwebtext2 : float
+        Allocation exponents on the two data sets.
+    refinedweb_interval, openwebtext2_interval : tuple of float
+        Their 95 % bootstrap intervals.
+    params : float
+        Optimal size at 5.88e23 FLOP, extrapolated on RefinedWeb.
+    with_attention : float or None
+        The exponent on RefinedWeb when FLOPs of attention are counted too.
+    """
+
+    change: str
+    refinedweb: float
+    refinedweb_interval: tuple[float, float]
+    openwebtext2: float
+    openwebtext2_interval: tuple[float, float]
+    params: float
+    with_attention: float | None
+
+
+# Porian et al. 2024 (arXiv 2406.19146), authors' result files. Each step keeps those before it.
+PORIAN_STEPS = (
+    PorianStep("Kaplan's setting", 0.835, (0.824, 0.846), 0.864, (0.819, 0.897), 3.0e12, None),
+    PorianStep("count the last layer", 0.706, (0.691, 0.717), 0.699, (0.664, 0.724), 787e9, 0.717),
+    PorianStep("scale the warmup", 0.602, (0.591, 0.617), 0.603, (0.570, 0.629), 292e9, 0.622),
+    PorianStep("match the decay", 0.571, (0.560, 0.589), 0.574, (0.542, 0.606), 183e9, 0.577),
+    PorianStep("tune each size", 0.497, (0.491, 0.505), 0.519, (0.493, 0.541), 77e9, 0.505),
+)
+# Tuned hyperparameters with Kaplan's counting and warmup, on RefinedWeb.
+PORIAN_TUNED_ONLY = 0.711
+PORIAN_BUDGETS = tuple(1.25e16 * 2**i for i in range(12))
+
+# Kaplan et al. trained models from 768 to 1.5 billion non-embedding parameters.
+KAPLAN_SIZES = (768.0, 1.5e9)
+
+# Muennighoff et al. 2023, authors' notebook: share of the variance of the loss explained on their
+# 182 runs by laws in which repetition costs nothing, or lowers the worth of one or both inputs.
+MUENNIGHOFF_R_SQUARED = {
+    "no decay": 0.4452,
+    "parameters only": 0.4488,
+    "data only": 0.7354,
+    "both": 0.7722,
+    "both, geometric": 0.7988,
+}
+
+# Lovelace et al. 2026 (arXiv 2605.01640), abstract: share by which a weight decay of 1.0 lowers
+# their penalty of repetition. Their fitted constants are not held here.
+LOVELACE_WEIGHT_DECAY_SAVING = 0.70
