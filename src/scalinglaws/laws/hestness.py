@@ -85,7 +85,8 @@ class HestnessLaw(Law):
             return math.inf
         if self.guess <= 2 * self.E:
             return 0.0
-        return self.invert(2 * self.E)
+        log_samples = self._log_samples(self.E)
+        return math.exp(log_samples) if log_samples < 700 else math.inf
 
     def _log_excess(self, samples) -> tuple[np.ndarray, np.ndarray]:
         """ln(error - E), and ln m - ln m0."""
@@ -134,11 +135,15 @@ class HestnessLaw(Law):
                 f"no data set gives an error of {error:.6g}: the curve runs from the best guess "
                 f"{self.guess:.6g} to the floor {self.E:.6g}"
             )
-        # (1 + m/m0) = ((g - E) / (error - E))^(1/alpha), kept as a logarithm
-        log_sum = (math.log(self.guess - self.E) - math.log(error - self.E)) / self.alpha
-        if log_sum == 0.0:
-            raise BudgetError(f"an error of {error:.6g} is the best guess to machine precision")
-        return exp(self._log_onset + log_sum + math.log(-math.expm1(-log_sum)), "samples")
+        return exp(self._log_samples(error - self.E), "samples")
+
+    def _log_samples(self, excess: float) -> float:
+        """ln m at which the error lies ``excess`` above the floor, for 0 < excess < guess - E."""
+        # (1 + m/m0) = ((g - E) / excess)^(1/alpha), kept as a logarithm
+        log_sum = (math.log(self.guess - self.E) - math.log(excess)) / self.alpha
+        if log_sum <= 0.0:
+            raise BudgetError(f"{self.E + excess:.6g} is the best guess to machine precision")
+        return self._log_onset + log_sum + math.log(-math.expm1(-log_sum))
 
     def data_factor(self, samples: float, fraction: float = 0.5) -> float:
         """How many times the data cut the error at ``samples`` to ``fraction`` of itself.

@@ -76,25 +76,24 @@ class RosenfeldLaw(Law):
 
     def predict(self, params, tokens) -> np.ndarray:
         """Error; ``params`` and ``tokens`` (or samples) broadcast."""
-        return self._envelope(self._log_terms(params, tokens)[2])
+        return self.guess * np.exp(self._log_share(self._log_terms(params, tokens)[2]))
 
-    def _envelope(self, log_part) -> np.ndarray:
+    def _log_share(self, log_part) -> np.ndarray:
+        """Logarithm of the error as a share of guessing."""
         # 1 / sqrt(1 + (eta / part)²), which as powers would overflow on the way
-        return self.guess * np.exp(-0.5 * np.logaddexp(0.0, 2 * (math.log(self.eta) - log_part)))
+        return -0.5 * np.logaddexp(0.0, 2 * (math.log(self.eta) - log_part))
 
     def learned(self, params, tokens) -> np.ndarray:
         """d ln(error) / d ln(power-law part): 0 when guessing, 1 on the power law."""
-        return self._learned(self._log_terms(params, tokens)[2])
+        return np.exp(self._log_learned(self._log_terms(params, tokens)[2]))
 
-    def _learned(self, log_part) -> np.ndarray:
-        return np.exp(-np.logaddexp(0.0, 2 * (log_part - math.log(self.eta))))
+    def _log_learned(self, log_part) -> np.ndarray:
+        return -np.logaddexp(0.0, 2 * (log_part - math.log(self.eta)))
 
     def gradient(self, params, tokens) -> tuple[np.ndarray, np.ndarray]:
         """(d error / dN, d error / dD)."""
         model, data, total = self._log_terms(params, tokens)
-        log_common = np.log(self._envelope(total)) - np.logaddexp(
-            0.0, 2 * (total - math.log(self.eta))
-        )
+        log_common = math.log(self.guess) + self._log_share(total) + self._log_learned(total)
         log_n, log_d = np.log(np.asarray(params, float)), np.log(np.asarray(tokens, float))
         by_n = log_common + math.log(self.alpha) + model - total - log_n
         by_d = log_common + math.log(self.beta) + data - total - log_d
@@ -103,7 +102,7 @@ class RosenfeldLaw(Law):
     def slopes(self, params, tokens) -> tuple[np.ndarray, np.ndarray]:
         """(d ln error / d ln N, d ln error / d ln D)."""
         model, data, total = self._log_terms(params, tokens)
-        learned = self._learned(total)
+        learned = np.exp(self._log_learned(total))
         return (
             -self.alpha * learned * np.exp(model - total),
             -self.beta * learned * np.exp(data - total),
@@ -124,7 +123,7 @@ class RosenfeldLaw(Law):
     @property
     def floor(self) -> float:
         """Error of an endless model on endless data."""
-        return float(self._envelope(math.log(self.E))) if self.E else 0.0
+        return self.guess * math.exp(self._log_share(math.log(self.E))) if self.E else 0.0
 
     def tokens_for(self, params: float, loss: float) -> float:
         """Tokens (or samples) with which a model of ``params`` errs ``loss``.
