@@ -1,9 +1,10 @@
 """Grade a folder of lab submissions, each in a process of its own.
 
 A submission is a notebook (or a ``.py`` file). Its cells are run one after the other; a cell that
-fails is noted and the next one runs. Then each function that the lab asks for is called on fresh
-data. Results are written after every task, so a submission that hangs keeps what it had earned by
-then. A cell or function that crashes the process is left out, and the rest is run again.
+fails is noted and the next one runs; cells with the tag ``trains`` are left out. Then each function
+that the lab asks for is called on fresh data. Results are written after every task, so a submission
+that hangs keeps what it had earned by then. A cell or function that crashes the process is left
+out, and the rest is run again.
 
 This is no sandbox: submissions run with the rights of whoever grades them. Grade strangers' work
 in a container.
@@ -35,6 +36,7 @@ from scalinglaws.course.labs import Mark, load
 from scalinglaws.errors import ExerciseError
 
 CELL_SECONDS = 60.0
+LEFT_OUT = "trains"  # tag of cells that train, or show what was trained: minutes, for no marks
 LATE = "out of time"
 MOST_RESTARTS = 3  # how many cells and functions of a submission may end its process
 ENVIRONMENT = {"MPLBACKEND": "Agg", "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
@@ -145,16 +147,26 @@ def _time_limit(seconds: float) -> Iterator[None]:
 
 
 def _cells(path: Path) -> list[str]:
-    """Code of a submission, cell by cell; a ``.py`` file is cut at lines that start ``# %%``."""
+    """Code of a submission, cell by cell; a ``.py`` file is cut at lines that start ``# %%``.
+
+    Cells with the tag `LEFT_OUT` are not among them.
+    """
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".py":
-        cells = re.split(r"^# %%.*$", text, flags=re.MULTILINE)
+        parts = re.split(r"^(# %%.*)$", "# %%\n" + text, flags=re.MULTILINE)[1:]
+        tagged = re.compile(rf"""tags=\[.*["']{LEFT_OUT}["']""")
+        heads, bodies = parts[::2], parts[1::2]
+        cells = [b for h, b in zip(heads, bodies, strict=True) if not tagged.search(h)]
     else:
         # Plain JSON: importing nbformat takes longer than marking most functions.
         notebook = json.loads(text)
         if not isinstance(notebook, dict) or not isinstance(notebook.get("cells"), list):
             raise ValueError("this is no notebook of version 4")
-        cells = ["".join(c["source"]) for c in notebook["cells"] if c["cell_type"] == "code"]
+        cells = [
+            "".join(c["source"])
+            for c in notebook["cells"]
+            if c["cell_type"] == "code" and LEFT_OUT not in c.get("metadata", {}).get("tags", [])
+        ]
     return [source for source in cells if source.strip()]
 
 
