@@ -190,7 +190,7 @@ class LovelaceLaw(Law):
         once = np.logaddexp(log_b - self.beta * log_u, log_a - self.alpha * (log_product - log_u))
         # More epochs than the law of fresh data asks for raise its two terms, and can lower the
         # penalty only if that falls with the size faster than it rises with the repetitions.
-        most = math.log(fresh.tokens) - log_u
+        most = max(math.log(fresh.tokens) - log_u, 1e-15)
         high = most + math.log(-math.expm1(-most))  # ln R of that many epochs
         if self.kappa > self.delta:
             high += 40.0

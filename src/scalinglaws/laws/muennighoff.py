@@ -207,8 +207,8 @@ class MuennighoffLaw(Law):
         Where ``unique_tokens`` is not below ``tokens``, more of it changes nothing, and the last
         two are the derivatives for a stock of exactly ``tokens``.
         """
-        n = positive("params", params)
         d, u, repeats = split_tokens(tokens, unique_tokens)
+        n, u, repeats = np.broadcast_arrays(positive("params", params), u, repeats)
         fed = self.params_fed(u)
         excess = np.maximum(n / fed, 1.0) - 1.0
         by_worth_n, by_worth_d = self.base.gradient(

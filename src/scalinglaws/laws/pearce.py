@@ -418,6 +418,8 @@ class PearceLaw(Law):
         from 10^12.95 to 10^20.7; `kaplan_study` does.
         """
         sizes, flops = positive("sizes", sizes).ravel(), positive("flops", flops).ravel()
+        if not sizes.size:
+            raise BudgetError("a study needs at least one model size")
         losses = self.predict(sizes[:, None], flops / (6.0 * sizes[:, None]))
         pick = losses.argmin(axis=0)
         return Study(flops, sizes[pick], losses[pick, np.arange(len(flops))])
