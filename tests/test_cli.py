@@ -318,7 +318,8 @@ def test_laws_are_listed_with_sources():
 
 def test_data_is_listed_and_found():
     said = answer("data", "list")["datasets"]
-    assert {entry["name"] for entry in said} == {"chinchilla-shapes", "chinchilla-points"}
+    names = {"chinchilla-shapes", "chinchilla-points", "data-constrained-runs"}
+    assert {entry["name"] for entry in said} == names
     path = call("data", "path", "chinchilla-shapes").stdout.strip()
     assert os.path.isfile(path)
     assert answer("data", "fetch", "chinchilla-shapes")["path"] == path

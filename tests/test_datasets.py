@@ -383,7 +383,11 @@ def test_an_unknown_name_is_refused_with_the_list():
 
 def test_the_list_says_what_is_here(place):
     states = {info.name: info.state for info in datasets.dataset_info()}
-    assert states == {"chinchilla-shapes": "shipped", NAME: "absent"}
+    assert states == {
+        "chinchilla-shapes": "shipped",
+        NAME: "absent",
+        "data-constrained-runs": "absent",
+    }
     (place / "cache").mkdir()
     (place / "cache" / FILE).write_bytes(CONTENT)
     info = {info.name: info for info in datasets.dataset_info()}[NAME]

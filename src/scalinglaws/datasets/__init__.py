@@ -5,10 +5,12 @@ from scalinglaws.datasets.published import (
     DatasetInfo,
     cache_folder,
     chinchilla_points_available,
+    data_constrained_runs_available,
     dataset_info,
     fetch,
     load_chinchilla_points,
     load_chinchilla_shapes,
+    load_data_constrained_runs,
 )
 from scalinglaws.datasets.recorded import load_recorded, recorded_sweeps
 from scalinglaws.datasets.synthetic import (
@@ -42,6 +44,7 @@ __all__ = [
     "chinchilla_design",
     "chinchilla_like",
     "chinchilla_points_available",
+    "data_constrained_runs_available",
     "dataset_info",
     "fetch",
     "fixed_size_design",
@@ -50,6 +53,7 @@ __all__ = [
     "load_chinchilla_points",
     "load_chinchilla_shapes",
     "load_coverage",
+    "load_data_constrained_runs",
     "load_recorded",
     "random_design",
     "recorded_sweeps",
