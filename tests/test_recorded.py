@@ -47,7 +47,7 @@ def test_no_loss_lies_below_the_known_entropy(name):
             continue
         np.testing.assert_allclose(part["floor"], floor, rtol=1e-8)
         done = part[part["status"] == "done"]
-        assert (done["excess"] > 0).all()
+        assert (done["excess"] > -1e-6).all()  # single precision
         assert (done["best_loss"] <= done["loss"] + 1e-9).all()
 
 
@@ -96,7 +96,7 @@ def _fresh_store():
     return Store(Path(tempfile.mkdtemp()) / "runs.sqlite")
 
 
-def test_written_and_read_again(tmp_path, monkeypatch):
+def test_written_and_read_again(tmp_path):
     configs = [
         RunConfig("er:nodes=20,edges=40", d_model=4, tokens=1200, learning_rate=lr, seed=s)
         for lr in (0.01, 0.02)
@@ -111,8 +111,9 @@ def test_written_and_read_again(tmp_path, monkeypatch):
     from scalinglaws.datasets import recorded
 
     recorded._table.cache_clear()
-    monkeypatch.setattr(recorded, "_path", lambda: path)
-    frame = load_recorded("mine")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recorded, "_path", lambda: path)
+        frame = load_recorded("mine")
     recorded._table.cache_clear()
     assert frame["chosen"].tolist() == [True, False, False, False]
     back = Table.from_frame(frame)

@@ -78,7 +78,7 @@ class RecordedSweep:
         table = run(self.make(), store, **options)
         if not self.search:
             return table, [r.key for r in table]
-        for _ in range(6):
+        for _ in range(12):
             wider = table.widen()
             if not len(wider):
                 break
