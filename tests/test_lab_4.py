@@ -111,7 +111,7 @@ def test_no_sweep_of_the_solution_overspends():
     """The plan that the notebook shows fits each size's budget."""
     for size, rungs, ratio, runs in (("quick", 4, 10 ** (1 / 3), 12), ("laptop", 5, 10**0.25, 24)):
         how = lab_4.SIZES[size]
-        assert right.largest_rung(how.budget * 2 / 3, rungs, ratio, runs) >= how.target / 10
+        assert right.largest_rung(how.budget * 3 / 4, rungs, ratio, runs) >= how.target / 10
 
 
 # ------------------------------------------------------------------------------ seal and reveal
@@ -390,7 +390,7 @@ def grade_here(path, tmp_path, monkeypatch):
 def test_the_student_version_has_no_solution(student):
     notebook, text = nbformat.read(student, 4), student.read_text()
     for gone in ("lstsq(equations, np.r_", "SOLUTION", "instructor", "An example, with blanks",
-                 'SIZE = \\"quick\\"', "1d86fa226369"):  # fmt: skip
+                 'SIZE = \\"quick\\"', "91e734ded869"):  # fmt: skip
         assert gone not in text, gone
     assert 'SIZE = \\"laptop\\"' in text
     stubs = [c for c in notebook.cells if "raise NotImplementedError()" in c.source]
@@ -405,16 +405,50 @@ def test_the_untouched_version_earns_nothing(student, tmp_path, monkeypatch):
     assert all("not written yet" in task["feedback"] for task in result["tasks"])
 
 
-def test_the_master_earns_everything_without_its_sweep(tmp_path, monkeypatch):
-    """The receipt's run is not trained again here; a slow test does."""
+def test_the_master_earns_its_points_without_its_sweep(tmp_path, monkeypatch):
+    """Its interval just misses, as its text says; the run is trained again in a slow test only."""
     asked = []
     monkeypatch.setattr(lab_4, "retrain", lambda config: asked.append(config) or 0.0087)
     started = time.monotonic()
     result = grade_here(MASTER, tmp_path, monkeypatch)
     assert result["status"] == "graded" and result["notes"] == []
-    assert [task["share"] for task in result["tasks"]] == [1] * len(TASKS), result["tasks"]
+    *functions, receipt = [task["share"] for task in result["tasks"]]
+    assert functions == [1] * len(FUNCTIONS), result["tasks"]
+    assert 0.85 < receipt < 1
     assert len(asked) == 1 and asked[0].task.startswith("er:")
     assert time.monotonic() - started < 30
+
+
+REFERENCES = """\
+from scalinglaws.course.exercises.lab4 import (
+    entropy_rate, fit_excess, forecast, largest_rung, pick_rate
+)
+"""
+SUBMISSIONS = {
+    "no receipt": ("", 85),
+    "bits": ("rate = entropy_rate\ndef entropy_rate(p):\n    return rate(p) / np.log(2)", 65),
+    "survivors": (
+        "def pick_rate(rates, losses):\n"
+        "    best = rates[np.argmin(np.nan_to_num(np.nanmean(losses, axis=1), nan=9))]\n"
+        "    lowest, highest = best == rates.min(), best == rates.max()\n"
+        "    return best, 'lowest' if lowest else 'highest' if highest else 'inside'",
+        80.2,
+    ),
+    "raises": ("def fit_excess(flops, loss, floor):\n    return 1 / 0", 70),
+    "no number": ("largest_rung = 7", 75),
+    "sweep in a cell": ('# %% tags=["trains"]\nimport time; time.sleep(999)', 85),
+}
+
+
+@pytest.mark.parametrize("name", SUBMISSIONS)
+def test_submissions_earn_what_they_are_worth(tmp_path, monkeypatch, name):
+    code, points = SUBMISSIONS[name]
+    path = tmp_path / "ada.py"
+    path.write_text(f"import numpy as np\n{REFERENCES}{code}\n")
+    result = grade_here(path, tmp_path, monkeypatch)
+    pairs = zip(result["tasks"], lab_4.TASKS, strict=True)
+    assert sum(task.points * mark["share"] for mark, task in pairs) == pytest.approx(points)
+    assert result["tasks"][-1]["feedback"].startswith("There is no function `receipt`")
 
 
 @pytest.mark.slow
@@ -423,7 +457,7 @@ def test_the_receipt_of_the_master_is_trained_again():
     space = {}
     exec(cell.source, space)
     mark = TASKS["receipt"].mark(space["receipt"], 5)
-    assert mark.share == 1, mark.feedback
+    assert mark.share > 0.8 and "Trained again" in mark.feedback, mark.feedback
 
 
 @pytest.mark.slow  # a kernel

@@ -76,7 +76,7 @@ class Size:
 
 SMALL = {"batch": 8, "context": 32}
 SIZES = {
-    "quick": Size(64, 4e11, 1e11, SMALL, keep=False),
+    "quick": Size(64, 3.2e11, 1e11, SMALL, keep=False),
     "laptop": Size(64, 1.5e12, 1e11, SMALL),
     "gpu": Size(256, 1.5e14, 1e13, {"batch": 32, "context": 64}, device="cuda", good=0.03),
 }
