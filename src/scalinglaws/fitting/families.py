@@ -32,6 +32,8 @@ from scalinglaws.laws import (
     KaplanSizeLaw,
     Law,
     LogarithmicLaw,
+    LovelaceLaw,
+    MuennighoffLaw,
     PowerLaw,
 )
 
@@ -94,7 +96,8 @@ class Problem:
                     u1 = np.ones(n) if u is None else u
                     columns.append(u1 if v is None else u1 * v)
             self.pairs.append(index)
-            self.pair_columns.append(np.ascontiguousarray(np.stack(columns, axis=1)))
+            columns = np.stack(columns, axis=1) if columns else np.empty((n, 0))
+            self.pair_columns.append(np.ascontiguousarray(columns))
 
     @property
     def p(self) -> int:
@@ -125,7 +128,7 @@ class Problem:
     @staticmethod
     def _term(term: Term, theta: np.ndarray) -> np.ndarray:
         """z_k, shape (S, n), or (S, 1) where it is the same for all runs."""
-        z = None
+        z = None if term.entries else np.zeros((len(theta), 1))
         for j, column in term.entries:
             part = theta[:, j, None] if column is None else theta[:, j, None] * column
             z = part if z is None else z + part
@@ -248,6 +251,7 @@ class Family:
     law: type[Law]
     variables: tuple[str, ...]  # what the law is a function of
     n_starts = 4
+    warm = False  # whether each start is to end in the minimum next to it
 
     def constants(self, theta: np.ndarray) -> dict[str, np.ndarray]:
         """Constants of the law for theta of shape (S, p)."""
@@ -259,6 +263,10 @@ class Family:
 
     def more_starts(self) -> np.ndarray | None:
         """Starts for a second round, if the first ended badly; None if there are no others."""
+        return None
+
+    def rescan(self, objective, weights: np.ndarray) -> np.ndarray | None:
+        """A start for each resample, shape (S, p), for objectives with many minima; or None."""
         return None
 
     def handle(self, name: str):
@@ -628,7 +636,12 @@ class LogarithmicFamily(Family):
         return np.array([law.intercept - law.drop * self.centre, law.drop])
 
 
-SURFACES = {"chinchilla": ChinchillaLaw, "kaplan": KaplanLaw}
+SURFACES = {
+    "chinchilla": ChinchillaLaw,
+    "kaplan": KaplanLaw,
+    "lovelace": LovelaceLaw,
+    "muennighoff": MuennighoffLaw,
+}
 CURVES = {"power": PowerLaw, "exponential": ExponentialLaw, "logarithmic": LogarithmicLaw}
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import html
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -12,6 +13,7 @@ from scalinglaws.errors import Caution, FitError, RunDataError
 from scalinglaws.fitting import diagnostics
 from scalinglaws.fitting.families import CURVES, SURFACES, Family, curve_family, surface_family
 from scalinglaws.fitting.objectives import Objective
+from scalinglaws.fitting.repeated import repeated_family
 from scalinglaws.fitting.solver import solve
 from scalinglaws.fitting.uncertainty import (
     Bootstrap,
@@ -24,7 +26,14 @@ from scalinglaws.fitting.uncertainty import (
     profile,
     resample_counts,
 )
-from scalinglaws.laws import KaplanDataLaw, KaplanSizeLaw, Law
+from scalinglaws.laws import (
+    ChinchillaLaw,
+    KaplanDataLaw,
+    KaplanSizeLaw,
+    Law,
+    LovelaceLaw,
+    MuennighoffLaw,
+)
 from scalinglaws.laws.base import positive
 from scalinglaws.runs import Runs
 
@@ -328,7 +337,7 @@ class Fit:
 def _run_fit(family, objective, inputs, loss, runs, cautions) -> Fit:
     with np.errstate(all="ignore"):  # a grid of starts has corners where terms overflow
         starts = family.starts()
-    solution = solve(family.problem, starts, objective)
+    solution = solve(family.problem, starts, objective, warm=family.warm)
     i = solution.best()
     others = family.more_starts()
     if others is not None and (not solution.converged[i] or solution.at_bound[i].any()):
@@ -408,6 +417,8 @@ def fit(
     delta: float = 1e-3,
     residual: str = "log",
     floor: bool = True,
+    base: ChinchillaLaw | None = None,
+    fixed: Mapping[str, float] | None = None,
 ) -> Fit:
     """Fit a law of parameters and tokens to a table of runs (Approach 3 of Hoffmann et al.).
 
@@ -415,7 +426,9 @@ def fit(
     ----------
     runs : Runs
         Or anything `Runs` accepts.
-    law : {"chinchilla", "kaplan"} or a law class, default "chinchilla"
+    law : {"chinchilla", "kaplan", "muennighoff", "lovelace"} or a law class
+        Default "chinchilla". The last two are laws of repeated data: their runs have a column
+        ``unique_tokens``.
     objective : {"huber", "l1", "lsq"}, default "huber"
     delta : float, default 1e-3
         Width of Huber's quadratic zone, in nats of log loss.
@@ -424,6 +437,15 @@ def fit(
     floor : bool, default True
         False fixes E = 0 in Chinchilla's law, for runs whose loss is the excess over a floor that
         is known. Kaplan's laws have no floor either way.
+    base : ChinchillaLaw, optional
+        The law of fresh data that a law of repeated data rests on; it is held. Without it,
+        Muennighoff's law takes the one fitted to the runs that repeat nothing, as its authors
+        fitted theirs beforehand, and Lovelace's is fitted as a whole. Those runs should include
+        none whose model is larger than its tokens can feed: Muennighoff's law lowers the worth
+        of such parameters even on fresh data, and the law of fresh data does not.
+    fixed : mapping of str to float, optional
+        ``delta``, ``kappa`` or both of Lovelace's law, held at these values. With both, and a
+        base, its one free constant is P.
 
     Returns
     -------
@@ -454,8 +476,12 @@ def fit(
     goal = Objective(objective, delta, residual)
     kind = _law_class(law, SURFACES)
     params, tokens, loss = runs.params, runs.tokens, runs.loss
-    fixed = "E" in kind.names() and not floor
-    diagnostics.require_enough(len(runs), len(kind.names()) - fixed)
+    if kind in (MuennighoffLaw, LovelaceLaw):
+        return _fit_repeated(runs, kind, goal, floor, base, dict(fixed or {}))
+    if base is not None or fixed:
+        raise FitError(f"{kind.__name__} has neither a base law nor constants to hold")
+    no_floor = "E" in kind.names() and not floor
+    diagnostics.require_enough(len(runs), len(kind.names()) - no_floor)
     if kind is not KaplanDataLaw:
         diagnostics.require_spread(params, "params", 2 if kind is KaplanSizeLaw else 3)
     if kind is not KaplanSizeLaw:
@@ -472,6 +498,63 @@ def fit(
         cautions += diagnostics.design_cautions(params, tokens, loss)
     family = surface_family(kind, params, tokens, loss, floor=floor)
     return _run_fit(family, goal, inputs, loss, runs, cautions)
+
+
+def _fit_repeated(runs, kind, goal, floor, base, fixed) -> Fit:
+    """Fit a law of repeated data; see `fit`."""
+    if "unique_tokens" not in runs.columns:
+        raise RunDataError(
+            f"{kind.__name__} needs a column 'unique_tokens': how many of the tokens of each run "
+            f"were different; the table has {list(runs.columns)}",
+            column="unique_tokens",
+        )
+    unique = curve_column(runs["unique_tokens"], "unique_tokens")
+    _check_held(kind, base, fixed, floor)
+    fresh = runs.tokens <= unique * (1 + 1e-9)
+    if fresh.all():
+        raise FitError("no run repeats its data, so nothing can be learned about repetition")
+    cautions = list(runs.cautions)
+    if kind is MuennighoffLaw and base is None:
+        if fresh.sum() < 6:
+            raise FitError(
+                f"{int(fresh.sum())} of {len(runs)} runs repeat nothing, too few for a law of "
+                "fresh data; give one as base=, fitted elsewhere"
+            )
+        options = {"objective": goal.name, "delta": goal.delta, "residual": goal.residual}
+        before = fit(runs.where(fresh), "chinchilla", floor=floor, **options)
+        if not before.converged:
+            raise FitError("the law of the fresh runs did not converge; give one as base=")
+        base = before.law
+        cautions += [Caution(c.code, f"in the law of fresh data: {c}") for c in before.cautions]
+    if base is not None:
+        text = "the law of fresh data is held, so intervals do not include its uncertainty"
+        cautions.append(Caution("base-held", text))
+    family = repeated_family(kind, base, fixed, runs.params, runs.tokens, unique, runs.loss)
+    diagnostics.require_enough(len(runs), family.problem.p)
+    if kind is MuennighoffLaw:
+        cautions += diagnostics.design_cautions(runs.params, runs.tokens, runs.loss)
+        for name in family.unseen:
+            text = f"no run shows anything of {name}; it is held where nothing decays"
+            cautions.append(Caution("not-identified", text))
+    inputs = {"params": runs.params, "tokens": runs.tokens, "unique_tokens": unique}
+    result = _run_fit(family, goal, inputs, runs.loss, runs, cautions)
+    unseen = dict.fromkeys(getattr(family, "unseen", ()), False)
+    return replace(result, identified=result.identified | unseen)
+
+
+def _check_held(kind, base, fixed, floor) -> None:
+    """Refuse what cannot be held."""
+    if base is not None and not isinstance(base, ChinchillaLaw):
+        raise FitError(f"base must be a ChinchillaLaw, got {base!r}")
+    if kind is LovelaceLaw and base is None and not floor:
+        raise FitError("Lovelace's law without a floor needs a base law with E = 0")
+    allowed = ("delta", "kappa") if kind is LovelaceLaw else ()
+    for name, value in fixed.items():
+        if name not in allowed:
+            can = " and ".join(allowed) or "nothing"
+            raise FitError(f"{name!r} cannot be held in {kind.__name__}; {can} can")
+        if not (isinstance(value, (int, float)) and np.isfinite(value) and value > 0):
+            raise FitError(f"{name} must be held at a positive number, got {value!r}")
 
 
 def curve_column(values, name: str) -> np.ndarray:

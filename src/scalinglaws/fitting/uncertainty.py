@@ -316,7 +316,7 @@ def bootstrap_thetas(
     def retry(rows, starts):
         again = solve(
             problem, starts, objective,
-            weights=weights[rows], tolerance=1e-9, iterations=RESAMPLE_STEPS,
+            weights=weights[rows], warm=family.warm, tolerance=1e-9, iterations=RESAMPLE_STEPS,
         )  # fmt: skip
         better = settled(again) & ((again.smooth < value[rows]) | ~ok[rows])
         rows = rows[better]
@@ -326,6 +326,9 @@ def bootstrap_thetas(
     rows = np.flatnonzero(other_value < value * (1 - 1e-9) - 1e-300)
     if len(rows):
         retry(rows, other[rows])
+    scanned = family.rescan(objective, weights)
+    if scanned is not None:
+        retry(np.arange(len(weights)), scanned)
     rows = np.flatnonzero(~ok)
     if len(rows):
         for start in family.starts()[:3]:
@@ -420,7 +423,9 @@ def profile(
     lows = np.repeat(problem.low[None], len(values), axis=0)
     highs = np.repeat(problem.high[None], len(values), axis=0)
     lows[:, index] = highs[:, index] = values
-    ends = solve(problem, starts, objective, low=lows, high=highs, tolerance=1e-9)
+    ends = solve(
+        problem, starts, objective, low=lows, high=highs, warm=version.warm, tolerance=1e-9
+    )
     # A second look from a neighbour's solution, where that is better than a point's own.
     for shift in (1, -1):
         other = np.roll(ends.theta, shift, axis=0)
