@@ -153,7 +153,7 @@ def _cells(path: Path) -> list[str]:
     """
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".py":
-        parts = re.split(r"^(# %%.*)$", "# %%\n" + text, flags=re.MULTILINE)[1:]
+        parts = ["", *re.split(r"^(# %%.*)$", text, flags=re.MULTILINE)]  # heads and bodies
         tagged = re.compile(rf"""tags=\[.*["']{LEFT_OUT}["']""")
         heads, bodies = parts[::2], parts[1::2]
         cells = [b for h, b in zip(heads, bodies, strict=True) if not tagged.search(h)]
