@@ -1,6 +1,6 @@
 """The sweeps whose runs ship with the course, and the one command that trains them again.
 
-    scalinglaws lab record --out runs.csv.gz
+    scalinglaws lab record runs.csv.gz
 
 Each sweep searches a learning rate in every cell until the best one has a neighbour on either
 side, then repeats the best with further seeds, which draw other weights and other data.
