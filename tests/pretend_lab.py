@@ -112,6 +112,8 @@ def lines(log, what=("started", "resumed")) -> list[tuple[str, int]]:
 
 if __name__ == "__main__":  # python pretend_lab.py STORE LOG PAUSE WORKERS
     store, log, pause, workers = sys.argv[1:5]
+    # A shell's background jobs ignore Ctrl-C, and so do the tests and their children.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     print("ready", flush=True)
     sys.stdin.readline()
     lab = PretendLab(log, float(pause))

@@ -538,6 +538,8 @@ def test_ctrl_c_stops_a_running_fit(runs):
     code = (
         "import os, runpy, signal, sys, time\n"
         "import scalinglaws.fitting\n"
+        # A shell's background jobs ignore Ctrl-C, and so do the tests and their children.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "def slow(*args, **options):\n"
         "    os.kill(os.getpid(), signal.SIGINT)\n"
         "    time.sleep(60)\n"
