@@ -220,6 +220,12 @@ EXERCISES = (
                 "The probabilities of each node sum to 1, so one of them is not free.",
             ),
             Misconception(
+                "one-number-an-edge",
+                lambda: EDGES / (2 * EXCESS),
+                "That counts one number an edge. Each edge can be walked in both directions, and "
+                "the probabilities of each node sum to 1.",
+            ),
+            Misconception(
                 "without-the-half",
                 lambda: (2 * EDGES - NODES) / EXCESS,
                 "Each free probability costs half of 1/D, not 1/D.",
@@ -458,6 +464,12 @@ EXERCISES = (
                 "the-two-ends",
                 _ends,
                 "Those are slopes from the first run to the last. Fit all runs.",
+            ),
+            Misconception(
+                "another-objective",
+                lambda: _pair(objective="huber"),
+                "Those fits use the default objective, which is robust. Asked for is "
+                '`objective="lsq"`.',
             ),
             Misconception(
                 "losses-not-logarithms",
