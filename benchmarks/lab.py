@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 
 from scalinglaws.counting import count_params
-from scalinglaws.lab import Design, grid, make_task, resolve_device, run, train
+from scalinglaws.lab import Design, grid, make_task, resolve_device, run, seconds_per_exam, train
 from scalinglaws.lab.reference import plain_loss, plain_train
 
 TASK = "er:nodes=256,edges=1280"
@@ -71,7 +71,7 @@ def compare(device: str, steps: int, repeats: int, runs: int, dtype: str) -> Non
             models, seconds = timed(partial(plain_loop, configs[:4], device))
             plain.append(4 * 256 * steps / seconds)
             results = train(configs, device=device)
-            stacked.append(runs * 256 * steps / training_seconds(results))
+            stacked.append(runs * 256 * steps / training_seconds(results, device))
             for config, model, result in zip(configs, models, results, strict=False):
                 worst = max(worst, abs(plain_loss(model, config, device) - result.loss))
         a, b = statistics.median(plain), statistics.median(stacked)
@@ -86,9 +86,10 @@ def plain_loop(configs, device: str) -> list:
     return [plain_train(c, device) for c in configs]
 
 
-def training_seconds(results) -> float:
-    """Wall time of a stack; the exams of its learning curve are in it."""
-    return sum(r.seconds for r in results)
+def training_seconds(results, device: str) -> float:
+    """Wall time of a stack's steps, without the exams, which the plain loop does not sit."""
+    exam = seconds_per_exam(results[0].config, len(results), device)
+    return sum(r.seconds for r in results) - len(results[0].curve["tokens"]) * exam
 
 
 def share_of_peak(flops: float, dtype: str) -> str:
