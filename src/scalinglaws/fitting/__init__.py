@@ -2,7 +2,8 @@
 
 `fit` and `fit_curve` are Approach 3 (parametric), `fit_isoflop` is Approach 2, `fit_envelope`
 Approach 1; `compare_curves` and `compare_surfaces` judge laws on held-out large runs.
-`fit_surface`, `slice_surface` and `local_exponents` look at runs without a formula.
+`fit_surface`, `slice_surface` and `local_exponents` look at runs without a formula; `examine` looks
+at the residuals of a fit.
 """
 
 from scalinglaws.fitting.comparison import (
@@ -21,6 +22,7 @@ from scalinglaws.fitting.isoflop import (
 from scalinglaws.fitting.objectives import Objective
 from scalinglaws.fitting.parametric import Fit, PredictionInterval, fit, fit_curve
 from scalinglaws.fitting.reference import MultiStart, hoffmann_starts, scipy_multistart
+from scalinglaws.fitting.residuals import examine
 from scalinglaws.fitting.surface import (
     SmoothSurface,
     fit_surface,
@@ -46,6 +48,7 @@ __all__ = [
     "SmoothSurface",
     "compare_curves",
     "compare_surfaces",
+    "examine",
     "fit",
     "fit_curve",
     "fit_envelope",

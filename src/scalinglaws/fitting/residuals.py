@@ -1,0 +1,142 @@
+"""What the residuals of a fit give away, said in words: each finding is a `Caution`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from scalinglaws.errors import Caution
+
+FAR_OUT = 6.0  # robust standard deviations from the law
+COARSE = 0.5  # scatter that rounding alone makes, as a share of the scatter there is
+NEIGHBOURS = 4  # of a run, nearest in the logarithms of its inputs
+SHUFFLES = 499
+TELLING_Z = 4.0  # neighbours that agree this much more than shuffled ones do
+MOST_EXAMINED = 1_000  # runs compared with each other; more are thinned out
+EXACT = 1e-9  # residuals below this are arithmetic, not scatter
+
+
+def examine(fit) -> tuple[Caution, ...]:
+    """What the residuals of a fit give away: a wrong law, runs far off, losses rounded too far.
+
+    A fit carries the cautions that its design and its constants call for. This looks at what the
+    fit leaves over, and takes a moment longer.
+
+    Parameters
+    ----------
+    fit : Fit
+        Or anything with ``residuals``, ``loss`` and ``objective``, and ``inputs``, a mapping of
+        names to positive arrays of shape (n,).
+
+    Returns
+    -------
+    tuple of Caution
+        Empty when nothing is found. ``"patterned-residuals"``: runs that lie near each other miss
+        the law on the same side. ``"outliers"``: runs many robust standard deviations away.
+        ``"coarse-loss"``: the digits given for the loss make up much of the scatter.
+
+    Notes
+    -----
+    The pattern is the mean product of each run's residual (its rank) with those of its nearest
+    runs in the logarithms of the inputs, Moran's I; shuffled residuals say how large it is by
+    chance. It sees any smooth misfit, but not one that the constants of the law can absorb. Rows
+    that repeat an earlier row are left out, for they agree with it in any case.
+
+    Examples
+    --------
+    >>> from scalinglaws.fitting import fit_curve
+    >>> x = np.geomspace(1e6, 1e10, 40)
+    >>> loss = (1.8 + 400 * x**-0.34) * np.exp(0.003 * np.random.default_rng(1).normal(size=40))
+    >>> [caution.code for caution in examine(fit_curve(x, loss))]
+    []
+    >>> [caution.code for caution in examine(fit_curve(x, loss, floor=False))]
+    ['patterned-residuals']
+    """
+    loss = np.asarray(fit.loss, float)
+    r = np.asarray(fit.residuals, float)
+    if fit.objective.residual == "loss":
+        r = r / loss  # about the residual of the log loss
+    columns = [np.log(np.asarray(values, float)) for values in fit.inputs.values()]
+    rows = np.unique(np.column_stack([*columns, loss]), axis=0, return_index=True)[1]
+    rows = np.sort(rows)
+    centre = float(np.median(r[rows]))
+    scatter = 1.4826 * float(np.median(np.abs(r[rows] - centre)))
+    if len(rows) <= NEIGHBOURS + 1 or scatter < EXACT:
+        return ()
+    found = [
+        _outliers(np.abs(r - centre) / scatter),
+        _coarse(loss, scatter),
+        _pattern([c[rows] for c in columns], r[rows]),
+    ]
+    return tuple(caution for caution in found if caution)
+
+
+def _outliers(distance: np.ndarray) -> Caution | None:
+    rows = np.flatnonzero(distance > FAR_OUT)
+    if not len(rows):
+        return None
+    worst = rows[np.argsort(-distance[rows], kind="stable")]
+    named = ", ".join(map(str, worst[:5])) + (", ..." if len(worst) > 5 else "")
+    return Caution(
+        "outliers",
+        f"{len(rows)} of {len(distance)} runs lie more than {FAR_OUT:g} robust standard "
+        f"deviations from the law, the farthest first: {named} (counted from 0). Find out why "
+        "before you keep them or leave them out.",
+    )
+
+
+def _coarse(loss: np.ndarray, scatter: float) -> Caution | None:
+    for decimals in range(7):
+        if np.allclose(loss, np.round(loss, decimals), rtol=0, atol=1e-9):
+            break
+    else:
+        return None
+    share = 10.0**-decimals / np.sqrt(12.0) / float(np.median(loss)) / scatter
+    if share < COARSE:
+        return None
+    return Caution(
+        "coarse-loss",
+        f"losses are given to {decimals} decimals; rounding alone scatters them by about "
+        f"{share:.2g} of the scatter around the law. Get more digits.",
+    )
+
+
+def _pattern(columns: list[np.ndarray], r: np.ndarray) -> Caution | None:
+    keep = np.unique(np.linspace(0, len(r) - 1, min(len(r), MOST_EXAMINED)).astype(int))
+    agreement, z = neighbour_agreement([c[keep] for c in columns], r[keep])
+    if z < TELLING_Z:
+        return None
+    return Caution(
+        "patterned-residuals",
+        f"runs near each other miss the law on the same side (agreement {agreement:.2g}, "
+        f"{z:.2g} standard deviations beyond chance): the law bends away from the runs, or they "
+        "differ in something that it does not know. Plot the residuals against each column.",
+    )
+
+
+def neighbour_agreement(columns: list[np.ndarray], r: np.ndarray) -> tuple[float, float]:
+    """How far residuals agree with those of the nearest runs, and its z-score among shuffled ones.
+
+    Parameters
+    ----------
+    columns : list of ndarray, shape (n,)
+        Where the runs lie, each column on a scale of its own.
+    r : ndarray, shape (n,)
+
+    Returns
+    -------
+    agreement : float
+        Mean product of standardised ranks: near 1 if neighbours agree, near 0 by chance.
+    z : float
+    """
+    place = np.stack([(c - c.mean()) / (c.std() or 1.0) for c in columns], axis=1)
+    gap = ((place[:, None] - place[None]) ** 2).sum(axis=-1)
+    np.fill_diagonal(gap, np.inf)
+    nearest = np.argsort(gap, axis=1, kind="stable")[:, :NEIGHBOURS]
+    # Ranks, so that one far run does not decide.
+    ranks = np.argsort(np.argsort(r, kind="stable"), kind="stable").astype(float)
+    ranks = (ranks - ranks.mean()) / ranks.std()
+    shuffled = np.random.default_rng(0).permuted(np.tile(ranks, (SHUFFLES, 1)), axis=1)
+    every = np.concatenate([ranks[None], shuffled])
+    agreement = sum((every * every[:, near]).mean(axis=1) for near in nearest.T) / NEIGHBOURS
+    chance = agreement[1:]
+    return float(agreement[0]), float((agreement[0] - chance.mean()) / chance.std())
