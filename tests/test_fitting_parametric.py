@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from scalinglaws.datasets import chinchilla_like, grid_design, load_chinchilla_points, simulate
 from scalinglaws.fitting import fit, fit_curve, hoffmann_starts, scipy_multistart
-from scalinglaws.fitting.families import _nonnegative_fits, surface_family
+from scalinglaws.fitting.catalogue import surface_family
+from scalinglaws.fitting.families import _nonnegative_fits
 from scalinglaws.laws import (
     ChinchillaLaw,
     ExponentialLaw,

@@ -188,6 +188,7 @@ def compare_surfaces(
         if len(result.inputs) < 2:
             raise FitError(f"{law!r} is a law of one variable; compare it with compare_curves")
         name = law if isinstance(law, str) else law.__name__
-        errors = np.log(result.predict(test.params, test.tokens)) - np.log(test.loss)
+        inputs = (test[name] for name in result.inputs)
+        errors = np.log(result.predict(*inputs)) - np.log(test.loss)
         results.append(HoldoutResult(name, result, errors))
     return Comparison(tuple(sorted(results, key=lambda r: r.rms)))

@@ -12,6 +12,7 @@ FEW_RUNS = 20
 # Beyond these an asymptotic standard error says "the data hardly constrain this".
 UNIDENTIFIED_EXPONENT = 0.5  # standard error / value
 UNIDENTIFIED_COEFFICIENT = 1.5  # standard error of the logarithm: a factor of about 4.5
+COEFFICIENTS = ("A", "B", "Nc", "Dc", "Sc", "Cc", "B_star", "k", "eta", "omega", "d1", "f1")
 
 
 def require_enough(n: int, p: int) -> None:
@@ -60,7 +61,9 @@ def _slopes(columns: list[np.ndarray], y: np.ndarray):
     return slopes, np.sqrt(s2 * np.diag(np.linalg.inv(gram)))
 
 
-def design_cautions(params: np.ndarray, tokens: np.ndarray, loss: np.ndarray) -> list[Caution]:
+def design_cautions(
+    params: np.ndarray, tokens: np.ndarray, loss: np.ndarray, second: str = "tokens"
+) -> list[Caution]:
     """What the choice of runs alone makes doubtful."""
     n, d = np.log(params), np.log(tokens)
     cautions = []
@@ -85,7 +88,7 @@ def design_cautions(params: np.ndarray, tokens: np.ndarray, loss: np.ndarray) ->
     else:
         slopes = _slopes([n, d], np.log(loss))
         if slopes is not None:
-            for name, value, error in zip(("params", "tokens"), *slopes, strict=True):
+            for name, value, error in zip(("params", second), *slopes, strict=True):
                 if value > 2 * error and value > 0:
                     cautions.append(
                         Caution(
@@ -95,7 +98,7 @@ def design_cautions(params: np.ndarray, tokens: np.ndarray, loss: np.ndarray) ->
                             "columns, and for runs that diverged, over-fitted or were badly tuned.",
                         )
                     )
-    for name, logs in (("params", n), ("tokens", d)):
+    for name, logs in (("params", n), (second, d)):
         span = float(np.exp(np.ptp(logs)))
         if span < 10:
             cautions.append(
@@ -116,10 +119,10 @@ def design_cautions(params: np.ndarray, tokens: np.ndarray, loss: np.ndarray) ->
     return cautions
 
 
-def curve_cautions(x: np.ndarray, loss: np.ndarray) -> list[Caution]:
+def curve_cautions(x: np.ndarray, loss: np.ndarray, rises: bool = False) -> list[Caution]:
     """What the choice of points makes doubtful, for laws of one variable."""
     cautions = []
-    slopes = _slopes([np.log(x)], np.log(loss))
+    slopes = None if rises else _slopes([np.log(x)], np.log(loss))
     if slopes is not None and slopes[0][0] > 2 * slopes[1][0] and slopes[0][0] > 0:
         cautions.append(
             Caution("loss-rises-with-x", "loss rises with x in these points; this law cannot rise")
@@ -155,7 +158,7 @@ def identification(
         error = float(np.sqrt(max(variance, 0.0))) if np.isfinite(variance) else float("inf")
         errors[name] = error
         size = abs(value) if value else 1e-300
-        coefficient = name in ("A", "B", "Nc", "Dc")
+        coefficient = name in COEFFICIENTS
         limit = UNIDENTIFIED_COEFFICIENT if coefficient else UNIDENTIFIED_EXPONENT
         touched = gradient[at_bound] if at_bound.any() else np.zeros(0)
         on_bound = bool((np.abs(touched) > 1e-9 * size).any())

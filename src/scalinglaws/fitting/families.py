@@ -23,18 +23,12 @@ from functools import reduce
 
 import numpy as np
 
-from scalinglaws.errors import FitError
 from scalinglaws.laws import (
-    ChinchillaLaw,
     ExponentialLaw,
-    KaplanDataLaw,
     KaplanLaw,
-    KaplanSizeLaw,
+    KaplanStepsLaw,
     Law,
     LogarithmicLaw,
-    LovelaceLaw,
-    MuennighoffLaw,
-    PowerLaw,
 )
 
 EXPONENT = (1e-3, 4.0)  # limits of every fitted exponent
@@ -252,6 +246,7 @@ class Family:
     variables: tuple[str, ...]  # what the law is a function of
     n_starts = 4
     warm = False  # whether each start is to end in the minimum next to it
+    signed: tuple[str, ...] = ()  # constants that may be negative
 
     def constants(self, theta: np.ndarray) -> dict[str, np.ndarray]:
         """Constants of the law for theta of shape (S, p)."""
@@ -279,7 +274,7 @@ class Family:
 
     def to_law(self, theta: np.ndarray) -> Law:
         values = self.constants(np.asarray(theta)[None])
-        return self.law(**{k: float(v[0]) for k, v in values.items()})
+        return self.law.from_constants({k: float(v[0]) for k, v in values.items()})
 
 
 class AdditiveFamily(Family):
@@ -484,17 +479,21 @@ class ExponentialFamily(Family):
 
 
 class PurePowerFamily(Family):
-    """(Xc / x)^alpha: Kaplan's L(N) and L(D). Linear in the logs, so any start will do."""
+    """(Xc / x)^alpha, such as Kaplan's L(N). Linear in the logs, so any start will do."""
+
+    rises = False
+    steepest = EXPONENT[1]
 
     def __init__(self, law, x, loss):
         self.law = law
         logs = np.log(x)
         self.centre = float(logs.mean())
         log_loss = np.log(loss)
-        terms = [Term(((0, None), (1, self.centre - logs)))]
+        column = logs - self.centre if self.rises else self.centre - logs
+        terms = [Term(((0, None), (1, column)))]
         names = ("ln L at centre", law.names()[1])
         low = np.array([log_loss.min() - 5, EXPONENT[0]])
-        high = np.array([log_loss.max() + 5, EXPONENT[1]])
+        high = np.array([log_loss.max() + 5, self.steepest])
         self.problem = Problem(names, terms, log_loss, low, high)
 
     def handle(self, name):
@@ -504,7 +503,7 @@ class PurePowerFamily(Family):
         column, y = self.problem.terms[0].entries[1][1], self.problem.log_loss
         spread = float(column @ column)
         slope = float(column @ (y - y.mean())) / spread if spread > 0 else 0.1
-        return np.array([[y.mean(), np.clip(slope, 0.01, 2.0)]])
+        return np.array([[y.mean(), np.clip(slope, 0.01, self.steepest / 2)]])
 
     def constants(self, theta):
         scale, exponent = self.law.names()
@@ -514,6 +513,71 @@ class PurePowerFamily(Family):
     def theta(self, law):
         scale, exponent = law.constants.values()
         return np.array([exponent * (np.log(scale) - self.centre), exponent])
+
+
+class RisingPowerFamily(PurePowerFamily):
+    """k x^p: the size of the model that just fits x samples."""
+
+    rises = True
+
+    def constants(self, theta):
+        scale, exponent = self.law.names()
+        with np.errstate(over="ignore"):
+            factor = np.exp(theta[:, 0] - theta[:, 1] * self.centre)
+        return {scale: factor, exponent: theta[:, 1]}
+
+    def theta(self, law):
+        scale, exponent = law.constants.values()
+        return np.array([np.log(scale) + exponent * self.centre, exponent])
+
+
+class CriticalBatchFamily(PurePowerFamily):
+    """B* L^(-1/alpha_B): the critical batch against the loss."""
+
+    steepest = 100.0  # of 1 / alpha_B
+
+    def handle(self, name):
+        return (self, 1, lambda v: 1 / v, lambda v: 1 / v) if name == "alpha_B" else None
+
+    def constants(self, theta):
+        with np.errstate(over="ignore"):
+            return {
+                "B_star": np.exp(theta[:, 0] + theta[:, 1] * self.centre),
+                "alpha_B": 1 / theta[:, 1],
+            }
+
+    def theta(self, law):
+        return np.array([np.log(law.B_star) - self.centre / law.alpha_B, 1 / law.alpha_B])
+
+
+class StepsFamily(AdditiveFamily):
+    """(Nc/N)^alpha_N + (Sc/S)^alpha_S: Kaplan's law of size and steps."""
+
+    def __init__(self, params, steps, loss):
+        names = ("Nc", "Sc"), ("alpha_N", "alpha_S")
+        super().__init__(KaplanStepsLaw, (params, steps), loss, *names, floor=False)
+
+    def handle(self, name):
+        return super().handle(name) if name in self.exponents else None
+
+    def constants(self, theta):
+        out = {}
+        for i, (scale, exponent) in enumerate(zip(self.coefficients, self.exponents, strict=True)):
+            power = theta[:, 2 + i]
+            with np.errstate(over="ignore"):
+                out |= {scale: np.exp(theta[:, i] / power + self.centres[i]), exponent: power}
+        return out
+
+    def theta(self, law):
+        c = law.constants
+        logs = [
+            c[exponent] * (np.log(c[scale]) - centre)
+            for scale, exponent, centre in zip(
+                self.coefficients, self.exponents, self.centres, strict=True
+            )
+        ]
+        value = np.array(logs + [c[k] for k in self.exponents])
+        return np.clip(value, self.problem.low, self.problem.high)
 
 
 class KaplanFamily(Family):
@@ -615,6 +679,7 @@ class LogarithmicFamily(Family):
     """intercept - drop · ln x."""
 
     law = LogarithmicLaw
+    signed = ("intercept", "drop")
 
     def __init__(self, x, loss):
         logs = np.log(x)
@@ -634,39 +699,3 @@ class LogarithmicFamily(Family):
 
     def theta(self, law):
         return np.array([law.intercept - law.drop * self.centre, law.drop])
-
-
-SURFACES = {
-    "chinchilla": ChinchillaLaw,
-    "kaplan": KaplanLaw,
-    "lovelace": LovelaceLaw,
-    "muennighoff": MuennighoffLaw,
-}
-CURVES = {"power": PowerLaw, "exponential": ExponentialLaw, "logarithmic": LogarithmicLaw}
-
-
-def surface_family(law: type[Law], params, tokens, loss, *, floor: bool = True) -> Family:
-    """The family of a law of (N, D)."""
-    if law is ChinchillaLaw:
-        inputs, exponents = (params, tokens), ("alpha", "beta")
-        return AdditiveFamily(law, inputs, loss, ("A", "B"), exponents, floor=floor)
-    if law is KaplanLaw:
-        return KaplanFamily(params, tokens, loss)
-    if law is KaplanSizeLaw:
-        return PurePowerFamily(law, params, loss)
-    if law is KaplanDataLaw:
-        return PurePowerFamily(law, tokens, loss)
-    raise FitError(f"no fitter for {law!r} on a table of runs; there are {sorted(SURFACES)}")
-
-
-def curve_family(law: type[Law], x, loss, *, floor: bool = True) -> Family:
-    """The family of a law of one variable."""
-    if law is PowerLaw:
-        return AdditiveFamily(law, (x,), loss, ("A",), ("alpha",), floor=floor)
-    if law is ExponentialLaw:
-        return ExponentialFamily(x, loss, floor=floor)
-    if law is LogarithmicLaw:
-        return LogarithmicFamily(x, loss)
-    if law in (KaplanSizeLaw, KaplanDataLaw):
-        return PurePowerFamily(law, x, loss)
-    raise FitError(f"no fitter for {law!r} on one variable; there are {sorted(CURVES)}")

@@ -11,7 +11,16 @@ import numpy as np
 
 from scalinglaws.errors import Caution, FitError, RunDataError
 from scalinglaws.fitting import diagnostics
-from scalinglaws.fitting.families import CURVES, SURFACES, Family, curve_family, surface_family
+from scalinglaws.fitting.catalogue import (
+    CURVES,
+    SURFACES,
+    constants_to_fit,
+    curve_family,
+    held,
+    law_class,
+    surface_family,
+)
+from scalinglaws.fitting.families import Family
 from scalinglaws.fitting.objectives import Objective
 from scalinglaws.fitting.repeated import repeated_family
 from scalinglaws.fitting.solver import solve
@@ -28,8 +37,10 @@ from scalinglaws.fitting.uncertainty import (
 )
 from scalinglaws.laws import (
     ChinchillaLaw,
+    HestnessSizeLaw,
     KaplanDataLaw,
     KaplanSizeLaw,
+    KaplanStepsLaw,
     Law,
     LovelaceLaw,
     MuennighoffLaw,
@@ -373,7 +384,7 @@ def _run_fit(family, objective, inputs, loss, runs, cautions) -> Fit:
     lost = [
         k
         for k, v in constants.items()
-        if not np.isfinite(v) or (v <= 0 and k not in ("E", "intercept", "drop"))
+        if not np.isfinite(v) or (v <= 0 and k != "E" and k not in family.signed)
     ]
     if lost:
         raise FitError(
@@ -382,7 +393,7 @@ def _run_fit(family, objective, inputs, loss, runs, cautions) -> Fit:
             "can; look at the data, or fit another law"
         )
     return Fit(
-        law=family.law(**constants),
+        law=family.law.from_constants(constants),
         objective=objective,
         objective_value=float(solution.value[i]),
         converged=converged,
@@ -397,16 +408,6 @@ def _run_fit(family, objective, inputs, loss, runs, cautions) -> Fit:
         _family=family,
         _theta=theta,
     )
-
-
-def _law_class(law, table: dict[str, type[Law]]) -> type[Law]:
-    if isinstance(law, str):
-        if law not in table:
-            raise FitError(f"unknown law {law!r}; there are {sorted(table)}")
-        return table[law]
-    if isinstance(law, type) and issubclass(law, Law):
-        return law
-    raise FitError(f"law must be a name or a law class, got {law!r}")
 
 
 def fit(
@@ -426,8 +427,10 @@ def fit(
     ----------
     runs : Runs
         Or anything `Runs` accepts.
-    law : {"chinchilla", "kaplan", "muennighoff", "lovelace"} or a law class
-        Default "chinchilla". The last two are laws of repeated data: their runs have a column
+    law : str or a law class, default "chinchilla"
+        "chinchilla", "kaplan", "rosenfeld"; "pearce", where params are non-embedding ones;
+        "kaplan-steps", a law of size and steps, whose runs have a column ``min_steps``;
+        "muennighoff" and "lovelace", laws of repeated data, whose runs have a column
         ``unique_tokens``.
     objective : {"huber", "l1", "lsq"}, default "huber"
     delta : float, default 1e-3
@@ -435,8 +438,8 @@ def fit(
     residual : {"log", "loss"}, default "log"
         Compare logarithms of losses, or losses.
     floor : bool, default True
-        False fixes E = 0 in Chinchilla's law, for runs whose loss is the excess over a floor that
-        is known. Kaplan's laws have no floor either way.
+        False fixes E = 0, for runs whose loss is the excess over a floor that is known. Kaplan's
+        laws have no floor either way.
     base : ChinchillaLaw, optional
         The law of fresh data that a law of repeated data rests on; it is held. Without it,
         Muennighoff's law takes the one fitted to the runs that repeat nothing, as its authors
@@ -444,8 +447,9 @@ def fit(
         none whose model is larger than its tokens can feed: Muennighoff's law lowers the worth
         of such parameters even on fresh data, and the law of fresh data does not.
     fixed : mapping of str to float, optional
-        ``delta``, ``kappa`` or both of Lovelace's law, held at these values. With both, and a
-        base, its one free constant is P.
+        Constants that are held: ``guess`` of Rosenfeld's law, ``omega`` of Pearce & Song's,
+        ``delta``, ``kappa`` or both of Lovelace's. With both, and a base, its one free constant
+        is P.
 
     Returns
     -------
@@ -474,20 +478,26 @@ def fit(
     """
     runs = runs if isinstance(runs, Runs) else Runs(runs)
     goal = Objective(objective, delta, residual)
-    kind = _law_class(law, SURFACES)
+    kind = law_class(law, SURFACES)
     params, tokens, loss = runs.params, runs.tokens, runs.loss
     if kind in (MuennighoffLaw, LovelaceLaw):
-        return _fit_repeated(runs, kind, goal, floor, base, dict(fixed or {}))
-    if base is not None or fixed:
-        raise FitError(f"{kind.__name__} has neither a base law nor constants to hold")
-    no_floor = "E" in kind.names() and not floor
-    diagnostics.require_enough(len(runs), len(kind.names()) - no_floor)
+        return _fit_repeated(runs, kind, goal, floor, base, held(kind, fixed))
+    if base is not None:
+        raise FitError(f"{kind.__name__} does not rest on a base law")
+    fixed = held(kind, fixed)
+    diagnostics.require_enough(len(runs), constants_to_fit(kind, floor, fixed))
+    steps = _steps(runs) if kind is KaplanStepsLaw else None
     if kind is not KaplanDataLaw:
         diagnostics.require_spread(params, "params", 2 if kind is KaplanSizeLaw else 3)
-    if kind is not KaplanSizeLaw:
+    if steps is not None:
+        diagnostics.require_spread(steps, "min_steps", 3)
+    elif kind is not KaplanSizeLaw:
         diagnostics.require_spread(tokens, "tokens", 2 if kind is KaplanDataLaw else 3)
     cautions = list(runs.cautions)
-    if kind is KaplanSizeLaw:
+    if steps is not None:
+        inputs = {"params": params, "min_steps": steps}
+        cautions += diagnostics.design_cautions(params, steps, loss, second="min_steps")
+    elif kind is KaplanSizeLaw:
         inputs = {"params": params}
         cautions += diagnostics.curve_cautions(params, loss)
     elif kind is KaplanDataLaw:
@@ -496,8 +506,19 @@ def fit(
     else:
         inputs = {"params": params, "tokens": tokens}
         cautions += diagnostics.design_cautions(params, tokens, loss)
-    family = surface_family(kind, params, tokens, loss, floor=floor)
+    family = surface_family(kind, params, tokens, loss, floor=floor, fixed=fixed, steps=steps)
     return _run_fit(family, goal, inputs, loss, runs, cautions)
+
+
+def _steps(runs: Runs) -> np.ndarray:
+    if "min_steps" not in runs.columns:
+        raise RunDataError(
+            "Kaplan's law of size and steps needs a column 'min_steps', the steps that each run "
+            "would take with a very large batch (CriticalBatchLaw.min_steps); the table has "
+            f"{list(runs.columns)}",
+            column="min_steps",
+        )
+    return curve_column(runs["min_steps"], "min_steps")
 
 
 def _fit_repeated(runs, kind, goal, floor, base, fixed) -> Fit:
@@ -509,7 +530,7 @@ def _fit_repeated(runs, kind, goal, floor, base, fixed) -> Fit:
             column="unique_tokens",
         )
     unique = curve_column(runs["unique_tokens"], "unique_tokens")
-    _check_held(kind, base, fixed, floor)
+    _check_base(kind, base, floor)
     fresh = runs.tokens <= unique * (1 + 1e-9)
     if fresh.all():
         raise FitError("no run repeats its data, so nothing can be learned about repetition")
@@ -542,19 +563,12 @@ def _fit_repeated(runs, kind, goal, floor, base, fixed) -> Fit:
     return replace(result, identified=result.identified | unseen)
 
 
-def _check_held(kind, base, fixed, floor) -> None:
-    """Refuse what cannot be held."""
+def _check_base(kind, base, floor) -> None:
+    """Refuse a base that no law of repeated data can rest on."""
     if base is not None and not isinstance(base, ChinchillaLaw):
         raise FitError(f"base must be a ChinchillaLaw, got {base!r}")
     if kind is LovelaceLaw and base is None and not floor:
         raise FitError("Lovelace's law without a floor needs a base law with E = 0")
-    allowed = ("delta", "kappa") if kind is LovelaceLaw else ()
-    for name, value in fixed.items():
-        if name not in allowed:
-            can = " and ".join(allowed) or "nothing"
-            raise FitError(f"{name!r} cannot be held in {kind.__name__}; {can} can")
-        if not (isinstance(value, (int, float)) and np.isfinite(value) and value > 0):
-            raise FitError(f"{name} must be held at a positive number, got {value!r}")
 
 
 def curve_column(values, name: str) -> np.ndarray:
@@ -599,6 +613,7 @@ def fit_curve(
     delta: float = 1e-3,
     residual: str = "log",
     floor: bool = True,
+    fixed: Mapping[str, float] | None = None,
 ) -> Fit:
     """Fit a law of one variable, such as L(x) = E + A x^(-alpha).
 
@@ -608,11 +623,17 @@ def fit_curve(
         Parameters, tokens or FLOPs; positive.
     loss : array_like, shape (n,)
         Nats per token; positive.
-    law : {"power", "exponential", "logarithmic"} or a law class, default "power"
+    law : str or a law class, default "power"
+        "power", "exponential", "logarithmic"; "hestness", a power law that sets out from a best
+        guess; "broken", with one break; and two without a floor whose ``loss`` is something else:
+        "critical-batch" (x a loss, the values batch sizes) and "model-size" (x samples, the values
+        parameters).
     objective, delta, residual
         As for `fit`.
     floor : bool, default True
         False fixes E = 0 (a straight line on log-log axes).
+    fixed : mapping of str to float, optional
+        ``guess`` of Hestness's law, held where the best guess is known: ln(classes), for instance.
 
     Returns
     -------
@@ -635,9 +656,11 @@ def fit_curve(
     """
     x, loss = curve_columns(x, loss)
     goal = Objective(objective, delta, residual)
-    kind = _law_class(law, CURVES)
-    count = len(kind.names()) - (0 if floor else 1)
+    kind = law_class(law, CURVES)
+    fixed = held(kind, fixed)
+    count = constants_to_fit(kind, floor, fixed)
     diagnostics.require_enough(len(x), count)
     diagnostics.require_spread(x, "x", count)
-    family = curve_family(kind, x, loss, floor=floor)
-    return _run_fit(family, goal, {"x": x}, loss, None, diagnostics.curve_cautions(x, loss))
+    family = curve_family(kind, x, loss, floor=floor, fixed=fixed)
+    cautions = diagnostics.curve_cautions(x, loss, rises=kind is HestnessSizeLaw)
+    return _run_fit(family, goal, {"x": x}, loss, None, cautions)

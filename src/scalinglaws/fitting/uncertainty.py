@@ -167,7 +167,7 @@ class Bootstrap:
         """
         kind = type(self.point)
         return [
-            kind(**dict(zip(self.constants, values, strict=True)))
+            kind.from_constants(dict(zip(self.constants, values, strict=True)))
             for values in zip(*self.constants.values(), strict=True)
         ]
 
@@ -198,7 +198,7 @@ class Bootstrap:
             kind = type(self.point)
             return np.array(
                 [
-                    float(quantity(kind(**dict(zip(constants, v, strict=True)))))
+                    float(quantity(kind.from_constants(dict(zip(constants, v, strict=True)))))
                     for v in zip(*constants.values(), strict=True)
                 ]
             )
@@ -209,7 +209,10 @@ class Bootstrap:
         return self._values(lambda law: getattr(law, quantity), constants)
 
     def _estimate(self, quantity) -> float:
-        return float(quantity(self.point) if callable(quantity) else getattr(self.point, quantity))
+        if callable(quantity):
+            return float(quantity(self.point))
+        known = self.point.constants
+        return float(known[quantity] if quantity in known else getattr(self.point, quantity))
 
     def interval(
         self,
@@ -264,7 +267,7 @@ class Bootstrap:
         rows = []
         for values in zip(*self.constants.values(), strict=True):
             try:
-                law = kind(**dict(zip(self.constants, values, strict=True)))
+                law = kind.from_constants(dict(zip(self.constants, values, strict=True)))
             except ConstantError:
                 rows.append(nothing)
             else:
@@ -458,7 +461,7 @@ def profile(
         grid,
         rise[keep],
         2.0 * rise[keep] / scale,
-        float(getattr(law, name)),
+        float(law.constants[name]),
         max(len(problem.log_loss) - problem.p, 1),
         (float(outward(low)), float(outward(high))),
         tuple(cautions),

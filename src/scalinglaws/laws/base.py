@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import Self
 
 import numpy as np
 
@@ -50,6 +52,11 @@ class Law:
     def names(cls) -> tuple[str, ...]:
         """Names of the constants."""
         return tuple(f.name for f in fields(cls))
+
+    @classmethod
+    def from_constants(cls, constants: Mapping[str, float]) -> Self:
+        """The law whose `constants` these are."""
+        return cls(**constants)
 
     def __repr__(self) -> str:
         inside = ", ".join(f"{k}={v:.6g}" for k, v in self.constants.items())
