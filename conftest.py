@@ -119,9 +119,24 @@ def _points_missing() -> str | None:
     )
 
 
+def _data_constrained_missing() -> str | None:
+    """The same for the runs on repeated data."""
+    from scalinglaws.datasets import data_constrained_runs_available
+
+    if data_constrained_runs_available(download=False):
+        return None
+    return (
+        "the 182 data-constrained runs are not on this machine; "
+        "`scalinglaws data fetch data-constrained-runs` gets them"
+    )
+
+
 # What a notebook may need beyond the repository, by the name that its metadata give it:
 # {"course": {"needs": ["chinchilla-points"]}}.
-NEEDS = {"chinchilla-points": _points_missing}
+NEEDS = {
+    "chinchilla-points": _points_missing,
+    "data-constrained-runs": _data_constrained_missing,
+}
 
 
 def pytest_collection_modifyitems(config, items):

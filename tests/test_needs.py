@@ -19,6 +19,11 @@ from scalinglaws.datasets.published import FOLDER_VARIABLE
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted([*ROOT.glob("chapters/*.ipynb"), *ROOT.glob("labs/*.ipynb")])
 POINTS = {"course": {"needs": ["chinchilla-points"]}}
+# What loads each of the data sets that a notebook may need.
+LOADERS = {
+    "chinchilla-points": r"\bload_chinchilla_points\(|fetch\(.chinchilla-points",
+    "data-constrained-runs": r"\bload_data_constrained_runs\(|fetch\(.data-constrained-runs",
+}
 
 
 def collected(folder: Path, metadata: dict) -> str:
@@ -37,10 +42,11 @@ def collected(folder: Path, metadata: dict) -> str:
     return done.stdout + done.stderr
 
 
-def test_a_notebook_that_needs_absent_points_is_skipped_with_the_reason(tmp_path):
-    report = collected(tmp_path, POINTS)
+@pytest.mark.parametrize("need", LOADERS)
+def test_a_notebook_that_needs_absent_data_is_skipped_with_the_reason(tmp_path, need):
+    report = collected(tmp_path, {"course": {"needs": [need]}})
     assert "1 skipped" in report and "failed" not in report
-    assert "scalinglaws data fetch chinchilla-points" in " ".join(report.split())
+    assert f"scalinglaws data fetch {need}" in " ".join(report.split())
 
 
 def test_a_notebook_that_needs_nothing_is_run(tmp_path):
@@ -58,9 +64,10 @@ def test_cleaning_a_notebook_keeps_its_needs():
     assert notebook.metadata["course"] == POINTS["course"]
 
 
+@pytest.mark.parametrize("need", LOADERS)
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
-def test_a_notebook_that_loads_the_points_says_that_it_needs_them(path):
+def test_a_notebook_that_loads_data_from_outside_says_that_it_needs_them(path, need):
     notebook = nbformat.read(path, 4)
     code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
-    loads = re.search(r"\bload_chinchilla_points\(|fetch\(.chinchilla-points", code) is not None
-    assert loads == ("chinchilla-points" in notebook.metadata.get("course", {}).get("needs", []))
+    loads = re.search(LOADERS[need], code) is not None
+    assert loads == (need in notebook.metadata.get("course", {}).get("needs", []))
