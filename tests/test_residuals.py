@@ -12,7 +12,9 @@ from scalinglaws.datasets import (
     isoflop_design,
     random_design,
     simulate,
+    training_curves,
 )
+from scalinglaws.errors import FitError
 from scalinglaws.fitting import examine, fit, fit_curve
 from scalinglaws.fitting.residuals import MOST_EXAMINED, neighbour_agreement
 from scalinglaws.laws import PowerLaw, published
@@ -93,3 +95,25 @@ def test_agreement_of_a_wave_and_of_chance():
     assert agreement > 0.9 and z > 10
     scores = [neighbour_agreement([x], rng.standard_normal(200))[1] for _ in range(200)]
     assert abs(np.mean(scores)) < 0.25 and 0.8 < np.std(scores) < 1.25
+
+
+def test_a_column_that_the_law_does_not_know():
+    sizes = np.geomspace(1e8, 1e10, 9)
+    ends = sizes[:, None] * np.array([10.0, 20.0, 40.0])
+    for penalty, found in ((0.0, False), (0.03, True)):
+        options = {"schedule_penalty": penalty, "start": 0.1}
+        runs = training_curves(LAW, sizes, ends, 5, LUCK, 1, **options)
+        cautions = examine(fit(runs), done=runs.tokens / runs["horizon"])
+        assert ("depends-on-done" in [c.code for c in cautions]) == found
+    runs = simulate(LAW, DESIGN, LUCK, seed=2)
+    lab = np.arange(len(runs)) % 2
+    result = fit(Runs.from_arrays(runs.params, runs.tokens, runs.loss * (1 + 0.01 * lab)))
+    assert codes(result) == []
+    assert [c.code for c in examine(result, lab=lab)] == ["depends-on-lab"]
+
+
+@pytest.mark.parametrize("column", [[1.0], ["a"] * 72, np.full(72, np.nan), None])
+def test_further_columns_must_be_numbers(column):
+    result = fit(simulate(LAW, DESIGN, LUCK, seed=2))
+    with pytest.raises(FitError, match="lab must be"):
+        examine(result, lab=column)

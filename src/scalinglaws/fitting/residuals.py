@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from scalinglaws.errors import Caution
+from scalinglaws.errors import Caution, FitError
 
 FAR_OUT = 6.0  # robust standard deviations from the law
 COARSE = 0.5  # scatter that rounding alone makes, as a share of the scatter there is
@@ -15,7 +15,7 @@ MOST_EXAMINED = 1_000  # runs compared with each other; more are thinned out
 EXACT = 1e-9  # residuals below this are arithmetic, not scatter
 
 
-def examine(fit) -> tuple[Caution, ...]:
+def examine(fit, **others) -> tuple[Caution, ...]:
     """What the residuals of a fit give away: a wrong law, runs far off, losses rounded too far.
 
     A fit carries the cautions that its design and its constants call for. This looks at what the
@@ -26,13 +26,22 @@ def examine(fit) -> tuple[Caution, ...]:
     fit : Fit
         Or anything with ``residuals``, ``loss`` and ``objective``, and ``inputs``, a mapping of
         names to positive arrays of shape (n,).
+    **others : array_like, shape (n,)
+        Numbers that differ between the runs and that the law does not know, such as the share of
+        the learning-rate schedule that was done, the seed, or a number for the laboratory.
 
     Returns
     -------
     tuple of Caution
         Empty when nothing is found. ``"patterned-residuals"``: runs that lie near each other miss
-        the law on the same side. ``"outliers"``: runs many robust standard deviations away.
-        ``"coarse-loss"``: the digits given for the loss make up much of the scatter.
+        the law on the same side. ``"depends-on-..."``: so do runs that are alike in one of the
+        others. ``"outliers"``: runs many robust standard deviations away. ``"coarse-loss"``: the
+        digits given for the loss make up much of the scatter.
+
+    Raises
+    ------
+    FitError
+        A further column that is not one finite number for each run.
 
     Notes
     -----
@@ -66,6 +75,7 @@ def examine(fit) -> tuple[Caution, ...]:
         _outliers(np.abs(r - centre) / scatter),
         _coarse(loss, scatter),
         _pattern([c[rows] for c in columns], r[rows]),
+        *(_dependence(name, _other(name, v, len(r))[rows], r[rows]) for name, v in others.items()),
     ]
     return tuple(caution for caution in found if caution)
 
@@ -100,9 +110,31 @@ def _coarse(loss: np.ndarray, scatter: float) -> Caution | None:
     )
 
 
+def _other(name: str, values, n: int) -> np.ndarray:
+    """A further column as numbers, or FitError."""
+    try:
+        column = np.asarray(values, float)
+    except (TypeError, ValueError) as err:
+        raise FitError(f"{name} must be numbers, one for each run: {err}") from err
+    if column.shape != (n,) or not np.isfinite(column).all():
+        raise FitError(f"{name} must be {n} finite numbers, one for each run")
+    return column
+
+
+def _dependence(name: str, column: np.ndarray, r: np.ndarray) -> Caution | None:
+    agreement, z = neighbour_agreement([column], r)
+    if z < TELLING_Z:
+        return None
+    return Caution(
+        f"depends-on-{name}",
+        f"runs alike in {name} miss the law on the same side (agreement {agreement:.2g}, {z:.2g} "
+        "standard deviations beyond chance), and the law does not know it. Plot the residuals "
+        "against it; fit only runs that are alike in it.",
+    )
+
+
 def _pattern(columns: list[np.ndarray], r: np.ndarray) -> Caution | None:
-    keep = np.unique(np.linspace(0, len(r) - 1, min(len(r), MOST_EXAMINED)).astype(int))
-    agreement, z = neighbour_agreement([c[keep] for c in columns], r[keep])
+    agreement, z = neighbour_agreement(columns, r)
     if z < TELLING_Z:
         return None
     return Caution(
@@ -128,14 +160,18 @@ def neighbour_agreement(columns: list[np.ndarray], r: np.ndarray) -> tuple[float
         Mean product of standardised ranks: near 1 if neighbours agree, near 0 by chance.
     z : float
     """
+    rng = np.random.default_rng(0)
+    keep = np.unique(np.linspace(0, len(r) - 1, min(len(r), MOST_EXAMINED)).astype(int))
+    columns, r = [c[keep] for c in columns], r[keep]
     place = np.stack([(c - c.mean()) / (c.std() or 1.0) for c in columns], axis=1)
+    place = place + 1e-6 * rng.standard_normal(place.shape)  # among equals, neighbours by lot
     gap = ((place[:, None] - place[None]) ** 2).sum(axis=-1)
     np.fill_diagonal(gap, np.inf)
     nearest = np.argsort(gap, axis=1, kind="stable")[:, :NEIGHBOURS]
     # Ranks, so that one far run does not decide.
     ranks = np.argsort(np.argsort(r, kind="stable"), kind="stable").astype(float)
     ranks = (ranks - ranks.mean()) / ranks.std()
-    shuffled = np.random.default_rng(0).permuted(np.tile(ranks, (SHUFFLES, 1)), axis=1)
+    shuffled = rng.permuted(np.tile(ranks, (SHUFFLES, 1)), axis=1)
     every = np.concatenate([ranks[None], shuffled])
     agreement = sum((every * every[:, near]).mean(axis=1) for near in nearest.T) / NEIGHBOURS
     chance = agreement[1:]
