@@ -21,7 +21,13 @@ from scalinglaws.laws import (
     published,
     total_params,
 )
-from scalinglaws.laws.published import KAPLAN_SIZES, PORIAN_BUDGETS, PORIAN_STEPS
+from scalinglaws.laws.published import (
+    KAPLAN_SIZES,
+    NANOCHAT_BEST_PARAMS,
+    NANOCHAT_BUDGETS,
+    PORIAN_BUDGETS,
+    PORIAN_STEPS,
+)
 
 EPOCH, HOFFMANN = published("pearce"), published("pearce-hoffmann")
 
@@ -310,3 +316,11 @@ def test_porians_steps_lead_from_kaplan_to_chinchilla():
     # Hoffmann's conjecture, the decay, explains the least of the way
     assert -np.diff(values).max() == pytest.approx(values[2] - values[3])
     assert PORIAN_BUDGETS[-1] == pytest.approx(2.56e19)
+
+
+def test_nanochats_sizes_give_the_exponents_of_its_log():
+    for sizes, reported in NANOCHAT_BEST_PARAMS.values():
+        slope = np.polyfit(np.log(NANOCHAT_BUDGETS), np.log(sizes), 1)[0]
+        assert slope == pytest.approx(reported, abs=0.02)
+    blocks, head, everything = (np.array(v[0]) for v in NANOCHAT_BEST_PARAMS.values())
+    assert (blocks < everything).all() and (head < everything).all()

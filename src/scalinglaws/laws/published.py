@@ -483,6 +483,15 @@ PORIAN_STEPS = (
 PORIAN_TUNED_ONLY = 0.711
 PORIAN_BUDGETS = tuple(1.25e16 * 2**i for i in range(12))
 
+# The public log of nanochat (dev/LOG.md): one set of IsoFLOP runs, and the best size at each budget
+# by three counts of the same models, with the exponent that the log reports for each.
+NANOCHAT_BUDGETS = (1e18, 2e18, 5e18, 1e19)
+NANOCHAT_BEST_PARAMS = {
+    "blocks": ((80.26e6, 131.5e6, 221.0e6, 401.2e6), 0.70),
+    "blocks and output": ((110.7e6, 167.8e6, 250.7e6, 381.8e6), 0.54),
+    "everything": ((416.3e6, 560.2e6, 741.5e6, 988.6e6), 0.37),
+}
+
 # Kaplan et al. trained models from 768 to 1.5 billion non-embedding parameters.
 KAPLAN_SIZES = (768.0, 1.5e9)
 
