@@ -138,7 +138,7 @@ def test_plan_prints_a_page_as_text_and_as_markdown():
     assert text.startswith("Training plan for 5.76e23 FLOP\n=====")
     assert "H100-SXM hours at 50 % of peak" in text and "cost" in text
     markdown = call("plan", "--flops", "5.76e23", *bill, "--markdown").stdout
-    assert markdown.startswith("## Training plan") and "| parameters | 72.4B |" in markdown
+    assert markdown.startswith("## Training plan") and "| parameters, with embeddings | 72.4B |" in markdown
     page = answer("plan", "--flops", "5.76e23", *bill)
     assert page["plan"]["bill"]["devices"] >= 1 and page["assumptions"]
 
@@ -387,7 +387,7 @@ def test_grading_goes_through_the_course(monkeypatch, tmp_path):
         (["plan", "--params", "70", "--tokens", "1.4T"], "in units"),
         (["plan", "--params", "70B", "--tokens", "1T", "--against", "3"], "PARAMS,TOKENS"),
         (["plan", "--flops", "1e22", "--law", "hofmann"], "Did you mean 'hoffmann'"),
-        (["plan", "--flops", "1e22", "--law", "kaplan-N"], "one variable"),
+        (["plan", "--flops", "1e22", "--law", "kaplan-N"], "no compute-optimal split"),
         (["plan", "--flops", "1e22", "--law", "hoffmann", "--fit", "x.json"], "choose one"),
         (["plan", "--flops", "1e22", "--fit", "/none.json"], "there is no file"),
         (["plan", "--flops", "1e22", "--runs", "/none.csv"], "there is no file"),
@@ -493,6 +493,18 @@ def test_json_never_holds_nan(runs):
     text = call("plan", "--loss", target, "--runs", runs, "--bootstrap", 50, "--json").stdout
     said = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} in the JSON"))
     assert said["flops"]["high"] is None and said["unreachable"] > 0
+
+
+def test_plan_under_a_data_limit():
+    asked = ("plan", "--flops", "9.3e21", "--unique-tokens", "25B")
+    said = answer(*asked, "--law", "muennighoff")
+    best = published("muennighoff").optimum(9.3e21, unique_tokens=25e9)
+    assert said["params"]["point"] == best.params
+    assert said["epochs"]["point"] == pytest.approx(best.epochs)
+    assert "law of repeated data" in refusal(*asked)
+    assert "repeated data" in refusal(*asked, "--law", "besiroglu")
+    assert "goes with --flops" in refusal("plan", "--loss", "2.0", "--unique-tokens", "25B")
+    assert "no bill" in refusal(*asked, "--law", "muennighoff", "--accelerator", "H100-SXM")
 
 
 # ------------------------------------------------------------------------------------- the process

@@ -22,7 +22,9 @@ from scalinglaws.laws import (
     AllocationLaw,
     ChinchillaLaw,
     KaplanLaw,
+    LovelaceLaw,
     Optimum,
+    PearceLaw,
     PowerLaw,
     UnknownLawError,
     published,
@@ -38,9 +40,11 @@ from scalinglaws.planning import (
     evidence,
     near_optimal,
     plan,
+    plan_limited,
     price_of_next,
     recommend,
 )
+from scalinglaws.runs import Runs
 
 TRUTH = ChinchillaLaw(E=1.8, A=480.0, B=2100.0, alpha=0.35, beta=0.37)
 
@@ -512,7 +516,7 @@ def test_sources_that_cannot_plan(source):
 
 def test_a_curve_fit_cannot_plan():
     x = np.geomspace(1e3, 1e7, 12)
-    with pytest.raises(SourceError, match="one variable"):
+    with pytest.raises(SourceError, match="no compute-optimal split"):
         plan(1e22, fit_curve(x, 1.5 + 30 * x**-0.4))
 
 
@@ -566,3 +570,69 @@ def test_any_number_gives_a_plan_or_words(name, flops):
     else:
         assert made.params.point >= 1 and made.tokens.point >= 1
         assert made.to_text() and json.dumps(made.to_dict(), allow_nan=False)
+
+
+# ------------------------------------------------------------------------------- limited data
+
+
+def test_a_plan_under_a_data_limit_is_the_laws_optimum():
+    made = plan_limited(9.3e21, 25e9, "muennighoff")
+    law = published("muennighoff")
+    best = law.optimum(9.3e21, unique_tokens=25e9)
+    assert made.params.point == best.params and made.loss.point == best.loss
+    assert made.epochs.point == pytest.approx(best.tokens / 25e9)
+    assert made.limited and made.loss.point > made.fresh_loss.point
+    # the whole budget is spent, and no other split of it does better
+    assert 6 * made.params.point * made.tokens.point == pytest.approx(9.3e21)
+    for factor in (0.9, 1.1):
+        n = made.params.point * factor
+        assert law.predict(n, 9.3e21 / 6 / n, 25e9) > made.loss.point
+    slope = np.diff(
+        [np.log(law.optimum(9.3e21 * f, unique_tokens=25e9).params) for f in (0.999, 1.001)]
+    )[0] / np.log(1.001 / 0.999)
+    assert made.growth.point == pytest.approx(slope, abs=1e-2)
+
+
+def test_a_stock_that_is_enough_changes_nothing():
+    made = plan_limited(1e20, 1e12, "muennighoff")
+    assert not made.limited and made.epochs.point < 1
+    assert made.loss.point == made.fresh_loss.point
+    assert "no token needs repeating" in made.to_text()
+
+
+def test_a_data_limit_gives_intervals_with_a_fit():
+    base = published("muennighoff-base")
+    truth = LovelaceLaw.of(base, P=0.02, delta=0.8, kappa=0.6)
+    axes = np.geomspace(1e7, 1e10, 6), np.geomspace(1e8, 1e10, 4), np.array([1.0, 2, 4, 10, 40])
+    n, u, e = (a.ravel() for a in np.meshgrid(*axes))
+    loss = truth.predict(n, u * e, u)
+    loss = loss * np.exp(0.003 * np.random.default_rng(0).standard_normal(len(n)))
+    result = fit(Runs.from_arrays(n, u * e, loss, unique_tokens=u), "lovelace", base=base)
+    made = plan_limited(1e21, 5e9, result, n=100)
+    want = truth.optimum(1e21, unique_tokens=5e9)
+    assert want.params in made.params and made.resamples == 100
+    assert made.epochs.low < made.epochs.high
+    assert json.dumps(made.to_dict(), allow_nan=False)
+
+
+@pytest.mark.parametrize("bad", [0, -1, math.nan, "many"])
+def test_a_stock_must_be_a_positive_number(bad):
+    with pytest.raises(BudgetError):
+        plan_limited(1e21, bad, "muennighoff")
+
+
+def test_a_law_of_fresh_data_cannot_plan_repetition():
+    with pytest.raises(SourceError, match="repeated data"):
+        plan_limited(1e21, 1e9, "besiroglu")
+
+
+# ------------------------------------------------------------------------- conventions of counting
+
+
+def test_a_plan_says_how_it_counts():
+    assert "parameters, with embeddings" in plan(1e21, "besiroglu").to_text()
+    law = PearceLaw.of(published("besiroglu"))
+    made = plan(1e21, law)
+    assert "parameters, without embeddings" in made.to_text()
+    assert made.total_params.point == pytest.approx(float(law.total_params(made.params.point)))
+    assert plan(1e21, "besiroglu").total_params is None

@@ -393,6 +393,9 @@ def plan(
         str | None, typer.Option(help="With --tokens: is this run under- or overtrained?")
     ] = None,
     tokens: Annotated[str | None, typer.Option(help="Training tokens of that run.")] = None,
+    unique_tokens: Annotated[
+        str | None, typer.Option(help="With --flops: no more unique tokens than these.")
+    ] = None,
     against: Annotated[
         str | None, typer.Option(metavar="PARAMS,TOKENS", help="Compare that run with this one.")
     ] = None,
@@ -428,16 +431,23 @@ def plan(
 
         scalinglaws plan --params 280B --tokens 300B
 
+        scalinglaws plan --flops 9.3e21 --unique-tokens 25B --law muennighoff
+
         scalinglaws plan --params 70B --tokens 1.4T --against 280B,300B --fit fit.json
     """
     from scalinglaws import planning
 
     asked = _question(flops, loss, params, tokens, against)
+    if unique_tokens is not None:
+        _check_unique(asked, law, runs, fit, accelerator, price)
+        asked["unique tokens"] = number(unique_tokens, "unique-tokens")
     source = _source(law, runs, fit, columns, bootstrap, seed)
     shared = {"flops_per": flops_per, "level": level}
     bill = {"accelerator": accelerator, "utilisation": utilisation, "price": price}
     note("read " + ", ".join(f"{k} = {v:.6g}" for k, v in asked.items()))
-    if "against params" in asked:
+    if unique_tokens is not None:
+        report = planning.plan_limited(asked["flops"], asked["unique tokens"], source, **shared)
+    elif "against params" in asked:
         pairs = list(asked.values())
         report = planning.compare_runs(tuple(pairs[:2]), tuple(pairs[2:]), source, **shared)
     elif "params" in asked:
@@ -450,6 +460,18 @@ def plan(
         options = shared | bill | {"conventions": conventions}
         report = planning.recommend(asked["flops"], source, **options)
     print_report(report, as_json=as_json, markdown=markdown)
+
+
+def _check_unique(asked, law, runs, fit, accelerator, price) -> None:
+    """Refuse --unique-tokens where it cannot be answered."""
+    if "flops" not in asked:
+        raise InputError("--unique-tokens goes with --flops")
+    if law is None and runs is None and fit is None:
+        raise InputError(
+            "--unique-tokens needs a law of repeated data: --law muennighoff, or a saved fit of one"
+        )
+    if accelerator is not None or price is not None:
+        raise InputError("--unique-tokens gives no bill; leave --accelerator and --price out")
 
 
 def _question(flops, loss, params, tokens, against) -> dict[str, float]:

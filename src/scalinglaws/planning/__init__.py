@@ -14,6 +14,7 @@ from scalinglaws.planning.evidence import (
     fit_evidence,
     read_evidence,
 )
+from scalinglaws.planning.limits import LimitedPlan, plan_limited
 from scalinglaws.planning.plans import Bill, Plan, cost_of_loss, plan
 from scalinglaws.planning.recommendation import NearOptimal, Recommendation, near_optimal, recommend
 from scalinglaws.planning.verdicts import (
@@ -31,6 +32,7 @@ __all__ = [
     "Comparison",
     "Estimate",
     "Evidence",
+    "LimitedPlan",
     "NearOptimal",
     "Plan",
     "Recommendation",
@@ -44,6 +46,7 @@ __all__ = [
     "fit_evidence",
     "near_optimal",
     "plan",
+    "plan_limited",
     "price_of_next",
     "read_evidence",
     "recommend",

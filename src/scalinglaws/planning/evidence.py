@@ -16,7 +16,15 @@ import scalinglaws.laws as laws
 from scalinglaws.counting import human
 from scalinglaws.errors import Caution, ScalingLawsError
 from scalinglaws.fitting import Bootstrap, Fit
-from scalinglaws.laws import PUBLISHED, AllocationLaw, Law, Published, published
+from scalinglaws.laws import (
+    PUBLISHED,
+    AllocationLaw,
+    Law,
+    PearceLaw,
+    Published,
+    RosenfeldLaw,
+    published,
+)
 from scalinglaws.planning.estimates import SourceError, _human, _power
 from scalinglaws.runs import Runs
 
@@ -94,8 +102,8 @@ class Evidence:
             names = kind.names()
             rows = zip(*(table["draws"][k] for k in names), strict=True)
             return cls(
-                kind(**{k: table["constants"][k] for k in names}),
-                tuple(kind(**dict(zip(names, row, strict=True))) for row in rows),
+                kind.from_constants({k: table["constants"][k] for k in names}),
+                tuple(kind.from_constants(dict(zip(names, row, strict=True))) for row in rows),
                 {k: (float(low), float(high)) for k, (low, high) in table["ranges"].items()},
                 str(table["name"]),
                 table["counts_embeddings"],
@@ -175,6 +183,7 @@ def evidence(source: Source, n: int = 1000, seed: int = 0) -> Evidence:
             Evidence(
                 source.point,
                 draws,
+                counts_embeddings=_counting(source.point),
                 name=f"{source.point!r} with {len(draws)} resamples",
                 cautions=(
                     *source.cautions,
@@ -200,11 +209,19 @@ def evidence(source: Source, n: int = 1000, seed: int = 0) -> Evidence:
 
 def _checked(found: Evidence) -> Evidence:
     if not hasattr(found.law, "optimum"):
+        more = ""
+        if isinstance(found.law, RosenfeldLaw):
+            more = "; its `power_law` is one, with the same optimum"
         raise SourceError(
-            f"{type(found.law).__name__} depends on one variable and has no compute-optimal "
-            "allocation; plan with a law of params and tokens, such as ChinchillaLaw"
+            f"{type(found.law).__name__} gives no compute-optimal split of a budget; plan with a "
+            f"law of params and tokens that has one, such as ChinchillaLaw{more}"
         )
     return found
+
+
+def _counting(law: Law) -> bool | None:
+    """Whether the N of a law includes embeddings, where the law itself says so."""
+    return False if isinstance(law, PearceLaw) else None
 
 
 def _of_law(law: Law, name: str, counts_embeddings: bool | None) -> Evidence:
@@ -213,7 +230,8 @@ def _of_law(law: Law, name: str, counts_embeddings: bool | None) -> Evidence:
         "constants alone carry no uncertainty: these are points without intervals. Plan with a fit "
         "to get intervals.",
     )
-    return _checked(Evidence(law, (), {}, name, counts_embeddings, (caution,)))
+    counted = _counting(law) if counts_embeddings is None else counts_embeddings
+    return _checked(Evidence(law, (), {}, name, counted, (caution,)))
 
 
 def _bootstrap_laws(boot: Bootstrap) -> tuple[Law, ...]:
@@ -221,7 +239,7 @@ def _bootstrap_laws(boot: Bootstrap) -> tuple[Law, ...]:
     draws = []
     for values in zip(*boot.constants.values(), strict=True):
         try:
-            draws.append(kind(**dict(zip(names, values, strict=True))))
+            draws.append(kind.from_constants(dict(zip(names, values, strict=True))))
         except ScalingLawsError:  # a constant ran out of the range of floats
             continue
     return tuple(draws)
@@ -237,13 +255,13 @@ def _ranges(runs: Runs | None, inputs: Mapping[str, np.ndarray]) -> dict[str, tu
 def fit_evidence(fit: Fit, boot: Bootstrap | None, name: str = "") -> Evidence:
     """Evidence from a fit and resamples that are already there (None for none)."""
     name = name or f"{type(fit.law).__name__} fitted to {fit.n} runs"
-    ranges = _ranges(fit.runs, fit.inputs)
+    ranges, counted = _ranges(fit.runs, fit.inputs), _counting(fit.law)
     if boot is not None:
         cautions = (*fit.cautions, *boot.cautions)
-        return _checked(Evidence(fit.law, _bootstrap_laws(boot), ranges, name, None, cautions))
+        return _checked(Evidence(fit.law, _bootstrap_laws(boot), ranges, name, counted, cautions))
     why = "the fit was not resampled" if fit.converged else "the fit did not converge"
     caution = Caution("no-interval", f"{why}, so these are points without intervals")
-    return _checked(Evidence(fit.law, (), ranges, name, None, (*fit.cautions, caution)))
+    return _checked(Evidence(fit.law, (), ranges, name, counted, (*fit.cautions, caution)))
 
 
 def _of_allocation(fit, n: int, seed: int) -> Evidence:

@@ -20,8 +20,10 @@ from scalinglaws.planning.estimates import (
     _percent,
     _power,
 )
-from scalinglaws.planning.evidence import Source, _outside, evidence
+from scalinglaws.planning.evidence import Evidence, Source, _outside, evidence
 from scalinglaws.planning.results import _need_loss, _optimum, _Report
+
+COUNTED = {True: ", with embeddings", False: ", without embeddings", None: ""}
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,10 @@ class Plan(_Report):
         Share of them in which no budget reaches the loss asked for.
     bill : Bill or None
     cautions : tuple of Caution
+    counts_embeddings : bool or None
+        Whether ``params`` (and the FLOP) include embeddings; None if nobody said.
+    total_params : Estimate or None
+        Parameters with embeddings, from a law that knows both counts (`PearceLaw`).
     """
 
     flops: Estimate
@@ -121,6 +127,8 @@ class Plan(_Report):
     unreachable: float = 0.0
     bill: Bill | None = None
     cautions: tuple[Caution, ...] = ()
+    counts_embeddings: bool | None = None
+    total_params: Estimate | None = None
 
     def __repr__(self) -> str:
         loss = "" if self.loss is None else f", loss {_loss(self.loss.point)}"
@@ -135,7 +143,12 @@ class Plan(_Report):
     def _rows(self) -> list[tuple[str, str]]:
         rows = [
             ("compute", f"{self.flops.text(_power)} FLOP"),
-            ("parameters", self.params.text()),
+            (f"parameters{COUNTED[self.counts_embeddings]}", self.params.text()),
+            *(
+                [("parameters, with embeddings", self.total_params.text())]
+                if self.total_params
+                else []
+            ),
             ("tokens", self.tokens.text()),
             ("tokens per parameter", self.tokens_per_param.text()),
         ]
@@ -239,8 +252,21 @@ def _make_plan(
         loss = guess
     return Plan(
         flops, params, tokens, loss, ratio, flops_per, found.name, len(found.draws),
-        unreachable, _bill(flops, best.params, *bill), tuple(cautions),
+        unreachable, _bill(flops, best.params, *bill), tuple(cautions), found.counts_embeddings,
+        _total(found, best, params, level),
     )  # fmt: skip
+
+
+def _total(found: Evidence, best: Optimum, params: Estimate, level: float) -> Estimate | None:
+    """Parameters with embeddings, where the law knows them."""
+    if not hasattr(found.law, "total_params"):
+        return None
+    # The ends are turned one by one: omega is a fact about the models far more than a fitted one.
+    point = float(found.law.total_params(best.params))
+    if params.low is None:
+        return Estimate(point)
+    ends = (float(found.law.total_params(v)) for v in (params.low, params.high))
+    return Estimate(point, *ends, level)
 
 
 def _cheapest(law: Law, loss: float, flops_per: float) -> Optimum | None:

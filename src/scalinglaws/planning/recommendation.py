@@ -218,7 +218,7 @@ def recommend(
     Training plan for 1e21 FLOP
     ===========================
     compute                             1e21 FLOP
-    parameters                          2.78B
+    parameters, with embeddings         2.78B
     tokens                              59.9B
     tokens per parameter                21.5
     """
