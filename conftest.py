@@ -139,10 +139,35 @@ NEEDS = {
 }
 
 
+def _corpus_differs() -> str | None:
+    """Why a cell that reads the standard library's text may print other numbers here."""
+    from scalinglaws.lab.recorded import CORPUS_SHA256
+    from scalinglaws.lab.tasks.corpora import load_corpus
+
+    if load_corpus().sha256 == CORPUS_SHA256:
+        return None
+    return "the text of this Python's standard library is not that of the recorded runs"
+
+
+# What the stored output of a cell may rest on, by the name in the cell's metadata (course.needs).
+# Where it is missing the cell is run, and its output is not compared.
+CELL_NEEDS = {"recorded-corpus": _corpus_differs}
+
+
 def pytest_collection_modifyitems(config, items):
     """Skip, with the reason, notebooks and doctests that need something that is not here."""
     asked: dict[str, str | None] = {}
     for item in items:
+        for need in _cell_needs(item):
+            if need not in CELL_NEEDS:
+                raise pytest.UsageError(
+                    f"{item.path.name}: unknown need {need!r} in a cell's metadata; "
+                    f"known: {sorted(CELL_NEEDS)}"
+                )
+            if need not in asked:
+                asked[need] = CELL_NEEDS[need]()
+            if asked[need]:
+                item.options["check"] = False
         for need in _needs(item):
             if need not in NEEDS:
                 raise pytest.UsageError(
@@ -153,6 +178,11 @@ def pytest_collection_modifyitems(config, items):
                 asked[need] = NEEDS[need]()
             if asked[need]:
                 item.add_marker(pytest.mark.skip(reason=asked[need]))
+
+
+def _cell_needs(item) -> list[str]:
+    cell = getattr(item, "cell", None)  # nbval's item holds the cell
+    return [] if cell is None else cell.metadata.get("course", {}).get("needs", [])
 
 
 def _needs(item) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -26,11 +25,15 @@ LOADERS = {
 }
 
 
-def collected(folder: Path, metadata: dict) -> str:
+def collected(
+    folder: Path, metadata: dict, cell_metadata=None, conftest="", code="print(2)"
+) -> str:
     """The report of pytest on a notebook whose only cell must fail, with no points anywhere."""
-    cell = new_code_cell("print(2)", execution_count=1, outputs=[new_output("stream", text="1\n")])
+    outputs = [new_output("stream", text="1\n")]
+    cell = new_code_cell(code, execution_count=1, outputs=outputs, metadata=cell_metadata or {})
     nbformat.write(new_notebook(cells=[cell], metadata=metadata), folder / "one.ipynb")
-    shutil.copy(ROOT / "conftest.py", folder)
+    text = (ROOT / "conftest.py").read_text(encoding="utf-8") + conftest
+    (folder / "conftest.py").write_text(text, encoding="utf-8")
     # Whatever system this is, its cache folder is an empty one, and no variable names another.
     homes = ("HOME", "XDG_CACHE_HOME", "LOCALAPPDATA")
     environment = dict(os.environ, **{FOLDER_VARIABLE: ""}, **{name: str(folder) for name in homes})
@@ -56,6 +59,25 @@ def test_a_notebook_that_needs_nothing_is_run(tmp_path):
 def test_a_need_that_nobody_knows_is_an_error(tmp_path):
     report = collected(tmp_path, {"course": {"needs": ["chinchila-points"]}})
     assert "unknown need 'chinchila-points'" in report and "skipped" not in report
+
+
+CORPUS = {"course": {"needs": ["recorded-corpus"]}}
+ELSEWHERE = """
+CELL_NEEDS["recorded-corpus"] = lambda: "another corpus"
+"""
+
+
+def test_a_cell_on_another_corpus_is_run_and_not_compared(tmp_path):
+    assert "1 failed" in collected(tmp_path, {}, {}, ELSEWHERE)
+    assert "1 passed" in collected(tmp_path, {}, CORPUS, ELSEWHERE)
+    assert "1 failed" in collected(tmp_path, {}, CORPUS, ELSEWHERE, code="1 / 0")
+    here = ELSEWHERE.replace('"another corpus"', "None")
+    assert "1 failed" in collected(tmp_path, {}, CORPUS, here)
+
+
+def test_a_cell_need_that_nobody_knows_is_an_error(tmp_path):
+    report = collected(tmp_path, {}, {"course": {"needs": ["corpus"]}})
+    assert "unknown need 'corpus'" in report
 
 
 def test_cleaning_a_notebook_keeps_its_needs():

@@ -15,7 +15,10 @@ from scalinglaws.datasets import load_recorded, recorded_sweeps
 from scalinglaws.errors import DatasetError
 from scalinglaws.lab import RECORDED, RunConfig, Store, Table, make_task, run, save_recorded
 from scalinglaws.lab.design import FIELDS
+from scalinglaws.lab.recorded import CORPUS_SHA256
+from scalinglaws.lab.tasks.corpora import load_corpus
 
+SAME_CORPUS = load_corpus().sha256 == CORPUS_SHA256
 SHIPPED = [name for name, sweep in RECORDED.items() if not sweep.gpu]
 
 
@@ -41,6 +44,8 @@ def test_rows_say_which_run_they_are(name):
 def test_no_loss_lies_below_the_known_entropy(name):
     frame = load_recorded(name)
     for task, part in frame.groupby("task"):
+        if task.startswith(("ngram", "text")) and not SAME_CORPUS:
+            continue
         floor = make_task(task).floor
         if floor is None:
             assert part["excess"].isna().all()
@@ -121,7 +126,13 @@ def test_written_and_read_again(tmp_path):
         assert a.config == b.config and a.flop_counts == b.flop_counts
         assert a.loss == pytest.approx(b.loss, rel=1e-8)
         np.testing.assert_allclose(a.curve["loss"], b.curve["loss"], rtol=1e-7)
-    pd.testing.assert_frame_equal(load_recorded("er-isoflop"), load_recorded("er-isoflop"))
+
+
+def test_a_caller_may_change_what_it_was_given():
+    first = load_recorded("er-isoflop")
+    before = first["loss"].copy()
+    first["loss"] = 0.0
+    pd.testing.assert_series_equal(load_recorded("er-isoflop")["loss"], before)
 
 
 def test_an_unknown_sweep_is_refused_by_name():

@@ -404,6 +404,14 @@ def _info(source: Source) -> DatasetInfo:
     )
 
 
+def _available(name: str, download: bool) -> bool:
+    try:
+        _locate(SOURCES[name], download=download, progress=False)
+    except DatasetError:
+        return False
+    return True
+
+
 def chinchilla_points_available(download: bool = False) -> bool:
     """Whether `load_chinchilla_points` would work.
 
@@ -412,11 +420,7 @@ def chinchilla_points_available(download: bool = False) -> bool:
     download : bool, default False
         Try to download the file when it is not on this machine.
     """
-    try:
-        _locate(SOURCES["chinchilla-points"], download=download, progress=False)
-    except DatasetError:
-        return False
-    return True
+    return _available("chinchilla-points", download)
 
 
 # How many of the highest losses Besiroglu et al. leave out.
@@ -467,11 +471,7 @@ def data_constrained_runs_available(download: bool = False) -> bool:
     download : bool, default False
         Try to download the file when it is not on this machine.
     """
-    try:
-        _locate(SOURCES["data-constrained-runs"], download=download, progress=False)
-    except DatasetError:
-        return False
-    return True
+    return _available("data-constrained-runs", download)
 
 
 def load_data_constrained_runs() -> Runs:

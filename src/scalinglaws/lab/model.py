@@ -87,6 +87,7 @@ class StackedTransformer:
             self.buffers[block], self.grads[block] = buffer, grad
             self.lr_scale[block], self.decayed[block] = scale, decayed
 
+        self.dtype = dtype
         d, heads = config.d_model, config.heads
         k = d // heads
         # muP: 1/k instead of 1/sqrt(k), equal to it at the base width.

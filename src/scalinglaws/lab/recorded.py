@@ -2,8 +2,9 @@
 
     scalinglaws lab record runs.csv.gz
 
-Each sweep searches a learning rate in every cell until the best one has a neighbour on either
-side, then repeats the best with further seeds, which draw other weights and other data.
+Most sweeps search a learning rate in every cell until the best one has a neighbour on either side.
+Those of the IsoFLOP kind then repeat the best with further seeds, which draw other weights and
+other data.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ from .table import Table
 
 __all__ = ["RECORDED", "RecordedSweep", "save_recorded"]
 
+# The text behind the n-gram and text runs of the ladder: the standard library differs between
+# versions of Python, and where it does so do their floors.
+CORPUS_SHA256 = "b37b8c7b9d17db46c8ace3a349ac335b2ac613873860b9b3405f0fd2c5232602"
 ER = "er:nodes=128,edges=512"
 BA = "ba:nodes=128,links=4"
 BIASED = "er:nodes=128,edges=512,kappa=1"

@@ -268,7 +268,7 @@ class _Stack:
         targets = batch[..., 1:].reshape(-1)
         losses = (
             F.cross_entropy(
-                logits.view(len(targets), -1).to(self.model._mask.dtype), targets, reduction="none"
+                logits.view(len(targets), -1).to(self.model.dtype), targets, reduction="none"
             )
             .view(R, -1)
             .mean(1)
@@ -372,7 +372,7 @@ def _clone(value):
 
 
 def _exam_losses(stack: _Stack) -> list[float]:
-    dtype, runs = stack.model._mask.dtype, stack.model.runs
+    dtype, runs = stack.model.dtype, stack.model.runs
     exam = _exam(stack.config.task, stack.config.context, stack.device, dtype)
     total = torch.zeros(runs, dtype=torch.float64, device=stack.device)
     widest = max(stack.task.vocab, exam["targets"].shape[-1])
@@ -543,7 +543,6 @@ def _device_name(device: str) -> str:
     return torch.cuda.get_device_name(device) if device.startswith("cuda") else "cpu"
 
 
-@lru_cache(maxsize=256)
 def seconds_per_step(config: RunConfig, runs: int, device: str = "auto") -> float:
     """Seconds that one step of a stack takes on this machine, measured by a short probe.
 
@@ -562,7 +561,6 @@ def seconds_per_step(config: RunConfig, runs: int, device: str = "auto") -> floa
     return _probe(config, runs, device)[0]
 
 
-@lru_cache(maxsize=256)
 def seconds_per_exam(config: RunConfig, runs: int, device: str = "auto") -> float:
     """Seconds that one point of the learning curves of a stack takes, measured likewise."""
     return _probe(config, runs, device)[1]
