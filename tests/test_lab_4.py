@@ -209,7 +209,7 @@ def test_walks_are_what_they_are_called(kind):
 
 def test_brackets_are_what_they_are_called():
     for seed in range(50):
-        for kind in ("inside", "lowest", "highest", "diverged", "survivor", "lucky"):
+        for kind in ("inside", "lowest", "highest", "diverged", "survivor", "lucky", "unlucky"):
             rates, losses = lab_4.bracket_table(seed, kind)
             assert len(set(rates)) == len(rates) == len(losses)
             _, where = right.pick_rate(rates, losses)

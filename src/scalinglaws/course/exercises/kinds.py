@@ -410,7 +410,11 @@ class Function(Kind):
             ) from error
         parts = output.values() if isinstance(output, dict) else (output,)
         if any(not isinstance(part, str) and np.isnan(part).any() for part in parts):
-            raise Unreadable("nan", f"{self._show(case)} gives NaN.")
+            raise Unreadable(
+                "nan",
+                f"{self._show(case)} gives NaN: somewhere 0/0, 0 times the logarithm of 0, or the "
+                "logarithm of a negative number.",
+            )
         return output
 
     def _show(self, case) -> str:

@@ -149,6 +149,11 @@ def _survivors(rates, losses):
     return best, _where(best, rates)
 
 
+def _by_median(rates, losses):
+    best = rates[np.nanargmin(np.median(losses, axis=1))]
+    return best, _where(best, rates)
+
+
 def _nan_wins(rates, losses):
     best = rates[np.argmin(losses.mean(axis=1))]
     return best, _where(best, rates)
@@ -462,7 +467,8 @@ EXERCISES = (
             [
                 bracket_table(s, kind)
                 for s, kind in enumerate(
-                    ("inside", "lowest", "highest", "diverged", "survivor", "lucky"), start=5
+                    ("inside", "lowest", "highest", "diverged", "survivor", "lucky", "unlucky"),
+                    start=5,
                 )
             ],
             rel=1e-6,
@@ -490,6 +496,12 @@ EXERCISES = (
                 _lucky,
                 "The lowest single run decides. Compare the means over seeds: one seed may be "
                 "lucky.",
+            ),
+            Misconception(
+                "median",
+                _by_median,
+                "The median over seeds decides. It passes over the one seed in three that went "
+                "badly; the mean does not.",
             ),
             Misconception(
                 "luckiest-survivor",

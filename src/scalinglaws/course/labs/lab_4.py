@@ -529,9 +529,9 @@ def bracket_table(seed: int, kind: str) -> tuple[np.ndarray, np.ndarray]:
     Parameters
     ----------
     seed : int
-    kind : {"inside", "lowest", "highest", "diverged", "survivor", "lucky"}
+    kind : {"inside", "lowest", "highest", "diverged", "survivor", "lucky", "unlucky"}
         Where the best rate lies; or what may mislead: the highest rates diverged; one seed of
-        three survived at a rate and looks best; one seed got lucky.
+        three survived at a rate and looks best; one seed got lucky, or one of three unlucky.
     """
     rng = np.random.default_rng(seed)
     n = int(rng.integers(5, 8))
@@ -546,6 +546,9 @@ def bracket_table(seed: int, kind: str) -> tuple[np.ndarray, np.ndarray]:
     elif kind == "lucky":
         # The mean of the last is the highest, and one of its seeds the lowest of all.
         losses[-1, 0] = losses.min() - 0.02
+    elif kind == "unlucky":
+        # At a rate beside the best, two seeds are lower than any there, and the third far higher.
+        losses[at + 1] = losses.min() - 0.004, losses.min() - 0.003, losses.max() + 0.05
     order = rng.permutation(n)
     while (order[:1] == [0]).all() or order[-1] == n - 1:  # no edge may stand where it sorts
         order = rng.permutation(n)
@@ -574,7 +577,7 @@ def _mark_rung(function, seed) -> Mark:
 
 
 def _mark_rate(function, seed) -> Mark:
-    kinds = ("inside", "lowest", "highest", "diverged", "survivor", "lucky", "inside", "survivor")
+    kinds = ("inside", "lowest", "highest", "diverged", "survivor", "lucky", "unlucky", "survivor")
     cases = [bracket_table(s, kind) for s, kind in zip(_seeds(seed, 8), kinds, strict=True)]
     return mark_by_cases(find("lab4.3"), [(0.4, cases[:3]), (0.6, cases[3:])], function)
 
