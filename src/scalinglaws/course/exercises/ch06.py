@@ -103,7 +103,7 @@ def _judged(divergence, ddof: int = 0) -> dict[str, float]:
     return {
         "mean": float(d.mean()),
         "std": float(d.std(ddof=ddof)),
-        "size": float(abs(d).mean()),
+        "mean_abs": float(abs(d).mean()),
     }
 
 
@@ -325,7 +325,7 @@ EXERCISES = (
         title="Judge a forecast",
         level="intermediate",
         minutes=7,
-        kind=Numbers(("mean", "std", "size"), rel=0.005),
+        kind=Numbers(("mean", "std", "mean_abs"), rel=0.005),
         reference=lambda: _judged(_relative()),
         right="The mean says whether a forecast leans to one side, the other two how far it is "
         "off.",
@@ -362,9 +362,10 @@ EXERCISES = (
                 "The sign was dropped before the mean and the spread. It belongs to both.",
             ),
             Misconception(
-                "size-is-size-of-mean",
-                lambda: _judged(_relative()) | {"size": float(abs(_relative().mean()))},
-                "`size` is the mean of the absolute values, not the absolute value of the mean.",
+                "absolute-value-of-the-mean",
+                lambda: _judged(_relative()) | {"mean_abs": float(abs(_relative().mean()))},
+                "`mean_abs` is the mean of the absolute values, not the absolute value of the "
+                "mean.",
             ),
             Misconception(
                 "ratio-of-means",
