@@ -564,8 +564,8 @@ EXERCISES = (
         minutes=10,
         kind=Number(rel=0.005),
         reference=_language,
-        right="Lack of data costs several times what the parametric rate would allow. And the first "
-        "number stays the same at fixed tokens per parameter, while the second falls with D.",
+        right="Lack of data costs several times what the parametric rate would allow. The first number "
+        "stays the same at fixed tokens per parameter, while the second falls with D.",
         misconceptions=(
             Misconception(
                 "half-forgotten",
