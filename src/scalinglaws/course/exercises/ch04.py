@@ -65,7 +65,7 @@ def _worst(x):
 
 
 def _quarter_turn(x):
-    """The chance of the *other* side."""
+    """The chance of the other side."""
     p, q = _sides(x)
     return p * q / (p + q)
 
@@ -163,7 +163,7 @@ EXERCISES = (
                 "root-not-square",
                 lambda: FACTOR**0.5,
                 "That is the square root of the factor, the price on a curve of type 2. The "
-                "exponent of type 3 is a half, so *t* grows by the inverse power.",
+                "exponent of type 3 is a half, so `t` grows by the inverse power.",
             ),
             Misconception(
                 "upside-down",
@@ -255,7 +255,7 @@ EXERCISES = (
             Misconception(
                 "error-floor",
                 lambda: FLIP,
-                "That is how often the likelier label does not come: the floor of the *error*. "
+                "That is how often the likelier label does not come: the floor of the error. "
                 "Asked for is the entropic loss.",
             ),
             Misconception(
@@ -377,7 +377,7 @@ EXERCISES = (
         title="The error of a student, averaged over its draw",
         level="intermediate",
         minutes=10,
-        kind=Function(CASES, rel=1e-6, name="gibbs_error"),
+        kind=Function(CASES, rel=1e-3, name="gibbs_error"),
         reference=gibbs_error,
         right="The wider side is drawn more often, and costs more when it is drawn. Hence squares.",
         misconceptions=(
@@ -418,13 +418,13 @@ EXERCISES = (
             Misconception(
                 "furthest",
                 _furthest,
-                "That takes the example *furthest* from the boundary on each side. The nearest "
+                "That takes the example furthest from the boundary on each side. The nearest "
                 "ones limit the version space.",
             ),
             Misconception(
                 "not-divided",
                 _not_divided,
-                "The chance of a side is its width *divided by* the width of the version space.",
+                "The chance of a side is its width divided by the width of the version space.",
             ),
             Misconception(
                 "one-draw",
@@ -436,7 +436,7 @@ EXERCISES = (
                 "law",
                 _law,
                 "That is the law for the mean over all data sets of this size. Asked for is the "
-                "error with *these* examples.",
+                "error with these very examples.",
             ),
         ),
     ),
@@ -564,13 +564,13 @@ EXERCISES = (
         minutes=10,
         kind=Number(rel=0.005),
         reference=_language,
-        right="Lack of data costs several times what the parametric rate would allow. The first number "
-        "stays the same at fixed tokens per parameter, while the second falls with D.",
+        right="Lack of data costs several times what the parametric rate would allow. "
+        "At fixed tokens per parameter the first number stays, while the second falls with D.",
         misconceptions=(
             Misconception(
                 "half-forgotten",
                 lambda: _language(half=1.0),
-                "Each parameter costs *half* a nat per token of data.",
+                "Each parameter costs half a nat per token of data.",
             ),
             Misconception(
                 "twice-for-half",
@@ -580,7 +580,7 @@ EXERCISES = (
             Misconception(
                 "upside-down",
                 lambda: 1 / _language(),
-                "That is upside down. How many times the first is the second?",
+                "That is upside down: the second number over the first is asked for.",
             ),
             Misconception(
                 "term-alone",
@@ -590,7 +590,7 @@ EXERCISES = (
             Misconception(
                 "rate-alone",
                 lambda: 0.5 / RATIO,
-                "That is the first number, N / (2D). How many times that is the second?",
+                "That is the first number, N / (2D). Divide the second by it.",
             ),
             Misconception(
                 "model-term",
