@@ -14,6 +14,7 @@ JOINT, STEPS, TRAINING = (published(f"kaplan-{name}") for name in ("ND", "NS", "
 RULE = published("kaplan-allocation")  # Table 6; its budget is C_min
 FLOPS = 3e22  # exercise 3, at the critical batch size
 OTHERS = {"alpha_N": 0.09, "alpha_B": 0.30, "alpha_S": 0.60}  # exercise 5, made up
+THEIR_PRINT = 0.070  # and the exponent of the loss that is printed beside them
 
 
 # ------------------------------------------------------------------- exercise 3: a real budget
@@ -136,6 +137,11 @@ def _powers_not_roots(loss, Nc, alpha_N, Sc, alpha_S):
     return Nc / model**alpha_N, Sc / (loss - model) ** alpha_S
 
 
+def _growing_powers(loss, Nc, alpha_N, Sc, alpha_S):
+    model = loss / (1 + alpha_N / alpha_S)
+    return Nc * model ** (1 / alpha_N), Sc * (loss - model) ** (1 / alpha_S)
+
+
 EXERCISES = (
     Exercise(
         id="07.1",
@@ -180,6 +186,11 @@ EXERCISES = (
                 lambda: 2 / SIZE.alpha_N,
                 "A power law turns a factor into a power. Dividing 2 by the exponent is not "
                 "raising it to one over the exponent.",
+            ),
+            Misconception(
+                "inverse-alone",
+                lambda: 1 / SIZE.alpha_N,
+                "That is the power. Raise the factor by which the loss falls to it.",
             ),
             Misconception(
                 "base-e",
@@ -383,6 +394,12 @@ EXERCISES = (
         "tokens get what the parameters leave.",
         misconceptions=(
             Misconception(
+                "printed-value",
+                lambda: _exponents(THEIR_PRINT),
+                "The exponent of the loss is the printed one, which was to be checked. Derive it "
+                "from the three constants.",
+            ),
+            Misconception(
                 "plain-sum",
                 lambda: _exponents(sum(OTHERS.values())),
                 "The exponents themselves were added. Each quantity is a power of the loss with "
@@ -555,6 +572,12 @@ EXERCISES = (
                 "powers-not-roots",
                 _powers_not_roots,
                 "The split of the loss is right. To undo a power, raise to one over the exponent.",
+            ),
+            Misconception(
+                "lost-the-minus",
+                _growing_powers,
+                "The split of the loss is right. A lower term takes more parameters or steps: the "
+                "power that undoes it is negative.",
             ),
             Misconception(
                 "order",
