@@ -380,7 +380,7 @@ EXERCISES = (
         kind=Number(rel=0.01, unit="times"),
         reference=lambda: _growth(lambda law: law.beta / law.alpha),
         right="Both terms have to fall by the same factor. The exponent lies inside the range of "
-        "0.5 to 1 that was published five years earlier, for other tasks.",
+        "0.5 to 1 that was published five years earlier, for other models.",
         misconceptions=(
             Misconception(
                 "upside-down",
