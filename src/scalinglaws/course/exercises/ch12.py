@@ -202,7 +202,7 @@ EXERCISES = (
             Misconception(
                 "keeps-for-loses",
                 lambda: STOCK * sum((1 / R) ** k for k in range(EPOCHS)),
-                "Each repetition was made to *lose* the share that it keeps. After one repetition "
+                "Each repetition was made to lose the share that it keeps. After one repetition "
                 "a token is still worth almost all of a fresh one.",
             ),
             Misconception(
@@ -247,7 +247,7 @@ EXERCISES = (
             Misconception(
                 "divided-by-ln-2",
                 lambda: 1 + R / math.log(2),
-                "ln 2 stands on the wrong side: half is reached *before* 1/e is.",
+                "ln 2 stands on the wrong side: half is reached before 1/e is.",
             ),
             Misconception(
                 "log-base",
@@ -263,13 +263,13 @@ EXERCISES = (
             Misconception(
                 "half-of-the-ceiling",
                 lambda: 1 - R * math.log(1 - ((1 + R) / 2 - 1) / R),
-                "That is where all tokens *together* are worth half of what endless repetition "
+                "That is where all tokens together are worth half of what endless repetition "
                 "would be. Asked is the price of one more.",
             ),
             Misconception(
                 "average-price",
                 lambda: brentq(lambda e: worth(e) / e - 0.5, 2, 100),
-                "There the tokens are worth half a fresh one *on average*. Asked is the price of "
+                "There the tokens are worth half a fresh one on average. Asked is the price of "
                 "one more, which falls faster.",
             ),
         ),
@@ -291,7 +291,7 @@ EXERCISES = (
             Misconception(
                 "price-of-the-last",
                 lambda: 1 - math.exp(-(MANY - 1) / R),
-                "That is how much the *last* token had lost. All epochs count, and the first ones "
+                "That is how much the last token had lost. All epochs count, and the first ones "
                 "were worth nearly their price.",
             ),
             Misconception(
@@ -396,7 +396,7 @@ EXERCISES = (
             Misconception(
                 "worth-for-epochs",
                 _worth_for_epochs,
-                "That is what the epochs are *worth*. Asked is how often the stock is read.",
+                "That is what the epochs are worth. Asked is how often the stock is read.",
             ),
         ),
     ),
@@ -482,7 +482,7 @@ EXERCISES = (
             Misconception(
                 "all-to-the-tokens",
                 _all_tokens,
-                "That puts everything down to the *tokens*: it is a scale of repeated tokens with "
+                "That puts everything down to the tokens: it is a scale of repeated tokens with "
                 "parameters that never wear out. Asked is the reverse.",
             ),
             Misconception(
