@@ -170,7 +170,7 @@ EXERCISES = (
             Misconception(
                 "epochs-for-repeats",
                 lambda: (MANY / FEW) ** DELTA,
-                "That is the ratio of the epochs. R counts *repetitions*: the first epoch is none.",
+                "That is the ratio of the epochs. R counts repetitions: the first epoch is none.",
             ),
             Misconception(
                 "linear",
@@ -202,7 +202,7 @@ EXERCISES = (
             Misconception(
                 "increase",
                 lambda: ((MANY - 1) / (FEW - 1)) ** DELTA - 1,
-                "That is by how much it *increases*, as a fraction. Asked for is the factor.",
+                "That is by how much it increases, as a fraction. Asked for is the factor.",
             ),
         ),
     ),
@@ -224,7 +224,7 @@ EXERCISES = (
                 "over-one-epoch",
                 lambda: float(_curve(**RISE).iloc[-1] - _curve(**RISE).iloc[0]),
                 "That compares with a single epoch, and so it is negative. Compare with the "
-                "*lowest* loss.",
+                "lowest loss.",
             ),
             Misconception(
                 "over-the-floor",
@@ -275,7 +275,7 @@ EXERCISES = (
             Misconception(
                 "per-token-seen",
                 _per_token_seen,
-                "The size is compared with the tokens *seen*. What can be memorised are the unique "
+                "The size is compared with the tokens seen. What can be memorised are the unique "
                 "ones.",
             ),
             Misconception(
@@ -328,7 +328,7 @@ EXERCISES = (
             Misconception(
                 "of-the-loss",
                 _loss_saving,
-                "That is the share of the whole *loss*. Take the loss with the large stock off "
+                "That is the share of the whole loss. Take the loss with the large stock off "
                 "first.",
             ),
             Misconception(
@@ -340,7 +340,7 @@ EXERCISES = (
             Misconception(
                 "one-reference",
                 lambda: _saving(_one_reference),
-                "Both runs are compared with the large stock *without* weight decay. Then what "
+                "Both runs are compared with the large stock without weight decay. Then what "
                 "decay costs on plentiful data counts as penalty.",
             ),
             Misconception(
@@ -352,7 +352,7 @@ EXERCISES = (
             Misconception(
                 "ratio-upside-down",
                 lambda: _excess(0.0) / _excess(0.3) - 1,
-                "That is by how much the penalty *without* decay exceeds the other. A saving is a "
+                "That is by how much the penalty without decay exceeds the other. A saving is a "
                 "share of the larger one.",
             ),
             Misconception(
@@ -384,7 +384,7 @@ EXERCISES = (
             Misconception(
                 "size-forgotten",
                 "b",
-                "That is what doubling R does for a *given* model. Where do the FLOPs come from?",
+                "That is what doubling R does for a given model. Where do the FLOPs come from?",
             ),
             Misconception(
                 "size-only-and-wrong-way",
@@ -399,7 +399,7 @@ EXERCISES = (
             Misconception(
                 "repeats-forgotten",
                 "e",
-                "That is what half the parameters do at the *same* epochs.",
+                "That is what half the parameters do at the same epochs.",
             ),
             Misconception(
                 "budget-fixes-it",
