@@ -25,7 +25,7 @@ def examine(fit, **others) -> tuple[Caution, ...]:
     ----------
     fit : Fit
         Or anything with ``residuals``, ``loss`` and ``objective``, and ``inputs``, a mapping of
-        names to positive arrays of shape (n,).
+        names to positive arrays of shape (n,); ``constants`` where it has them.
     **others : array_like, shape (n,)
         Numbers that differ between the runs and that the law does not know, such as the share of
         the learning-rate schedule that was done, the seed, or a number for the laboratory.
@@ -68,7 +68,9 @@ def examine(fit, **others) -> tuple[Caution, ...]:
     rows = np.unique(np.column_stack([*columns, loss]), axis=0, return_index=True)[1]
     rows = np.sort(rows)
     centre = float(np.median(r[rows]))
-    scatter = 1.4826 * float(np.median(np.abs(r[rows] - centre)))
+    # As many residuals as there are constants can be made small at will; without them.
+    spent = min(len(getattr(fit, "constants", ())), len(rows) // 2)
+    scatter = 1.4826 * float(np.median(np.sort(np.abs(r[rows] - centre))[spent:]))
     if len(rows) <= NEIGHBOURS + 1 or scatter < EXACT:
         return ()
     found = [
@@ -103,10 +105,11 @@ def _coarse(loss: np.ndarray, scatter: float) -> Caution | None:
     share = 10.0**-decimals / np.sqrt(12.0) / float(np.median(loss)) / scatter
     if share < COARSE:
         return None
+    given = f"{decimals} decimal{'' if decimals == 1 else 's'}"
     return Caution(
         "coarse-loss",
-        f"losses are given to {decimals} decimals; rounding alone scatters them by about "
-        f"{share:.2g} of the scatter around the law. Get more digits.",
+        f"losses are given to {given}; rounding alone makes a scatter {share:.2g} times that "
+        "around the law. Get more digits.",
     )
 
 
