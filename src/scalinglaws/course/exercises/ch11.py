@@ -399,7 +399,7 @@ EXERCISES = (
             Misconception(
                 "per-decade",
                 lambda: 3 * _seen(),
-                "That is per factor of ten, or so it seems: divide by all three decades.",
+                "That divides by the logarithm of one decade. The budgets span three.",
             ),
         ),
     ),
@@ -595,8 +595,7 @@ EXERCISES = (
             Misconception(
                 "through-the-last-point",
                 lambda: {"times": _through_the_last_point() / LAW.optimum(BUDGET).params},
-                "That line starts at the last point of the study. The fitted line passes above or "
-                "below it.",
+                "That line starts at the last point of the study, which lies off the fitted line.",
             ),
             Misconception(
                 "size-itself",
