@@ -217,7 +217,7 @@ EXERCISES = (
                 "root-of-the-ratio",
                 lambda: RUNS * RATIO**0.5,
                 "The root was applied to the ratio of the widths. The width goes with the root of "
-                "the *runs*, so the runs go with which power of the width?",
+                "the runs, so the runs go with which power of the width?",
             ),
             Misconception(
                 "upside-down",
@@ -504,7 +504,7 @@ EXERCISES = (
                 "more-resamples",
                 "f",
                 "More resamples say more steadily where the ends of the interval are. They do not "
-                "bring the ends together: that takes more *runs*.",
+                "bring the ends together: that takes more runs.",
             ),
         ),
     ),
