@@ -380,7 +380,7 @@ EXERCISES = (
             Misconception(
                 "rows-are-runs",
                 "b",
-                "Four times the *runs* would halve it. Compare the spread within a run with that "
+                "Four times as many runs would halve it. Compare the spread within a run with that "
                 "between runs: is a row an experiment of its own?",
             ),
             Misconception(
