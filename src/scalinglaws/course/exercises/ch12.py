@@ -111,6 +111,10 @@ def _log_left(loss, unique, tokens, losses, floor):
     return math.log(measured_worth(loss, 1.0, tokens, losses, floor)) / unique
 
 
+def _mixed_bases(loss, unique, tokens, losses, floor):
+    return math.exp(math.log10(measured_worth(loss, 1.0, tokens, losses, floor))) / unique
+
+
 def _upside_down(loss, unique, tokens, losses, floor):
     return 1 / measured_worth(loss, unique, tokens, losses, floor)
 
@@ -213,8 +217,15 @@ EXERCISES = (
             Misconception(
                 "half-life",
                 lambda: STOCK * worth(EPOCHS, R / math.log(2)),
-                "The constant was read as a half-life. It is the number of repetitions after which "
-                "1/e of the value is left.",
+                "That is what comes out if the constant is a half-life, or after much rounding. "
+                "It is the number of repetitions after which 1/e of the value is left; carry four "
+                "digits through.",
+            ),
+            Misconception(
+                "price-of-a-stock",
+                lambda: STOCK * math.exp(-(EPOCHS - 1) / R),
+                "That is the stock times the worth of one more token, after all that was read. "
+                "Asked is what everything that was read is worth together.",
             ),
         ),
     ),
@@ -279,7 +290,7 @@ EXERCISES = (
         title="What forty epochs waste",
         level="intermediate",
         minutes=8,
-        kind=Number(rel=0.003),
+        kind=Number(rel=0.0015),
         reference=lambda: 1 - worth(MANY) / MANY,
         right="Compute goes with the tokens read, and forty epochs are worth about fifteen.",
         misconceptions=(
@@ -293,6 +304,24 @@ EXERCISES = (
                 lambda: 1 - math.exp(-(MANY - 1) / R),
                 "That is how much the last token had lost. All epochs count, and the first ones "
                 "were worth nearly their price.",
+            ),
+            Misconception(
+                "what-the-last-is-worth",
+                lambda: math.exp(-(MANY - 1) / R),
+                "That is what one more token is still worth. The share saved depends on what all "
+                "of them together are worth.",
+            ),
+            Misconception(
+                "epochs-for-repetitions",
+                lambda: 1 - worth(MANY + 1) / MANY,
+                "The number of epochs went into the exponent. The first pass repeats nothing, so "
+                "there is one repetition fewer.",
+            ),
+            Misconception(
+                "times-as-much",
+                lambda: MANY / worth(MANY),
+                "That is how many times the compute the forty epochs took. Which share of it would "
+                "have been saved?",
             ),
             Misconception(
                 "one-epoch",
@@ -452,6 +481,12 @@ EXERCISES = (
                 "The interpolated value is a logarithm. Undo it before you divide.",
             ),
             Misconception(
+                "mixed-bases",
+                _mixed_bases,
+                "Logarithms to base 10 went in, and the exponential of base e came out. Use one "
+                "base for both.",
+            ),
+            Misconception(
                 "upside-down",
                 _upside_down,
                 "The ratio is upside down: fresh tokens over unique ones.",
@@ -478,6 +513,16 @@ EXERCISES = (
                 lambda: LAW.R_N,
                 "That is the published value. It goes with tokens that wear out; here they do not, "
                 "so the parameters must make up for it.",
+            ),
+            Misconception(
+                "ratio-to-the-published",
+                lambda: _all_parameters() / LAW.R_N,
+                "That is the scale in units of the published one. Give the scale itself.",
+            ),
+            Misconception(
+                "logarithm",
+                lambda: math.log(_all_parameters()),
+                "That is the logarithm of the scale. Undo it.",
             ),
             Misconception(
                 "all-to-the-tokens",
