@@ -276,3 +276,30 @@ def test_a_known_floor_can_be_left_out(name):
     assert result.law.E == 0.0 and result.converged
     slope = result.law.alpha if name == "hestness" else result.law.exponents[1]
     assert slope == pytest.approx(0.3, rel=1e-5 if name == "hestness" else 0.02)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["hestness", "broken", "rosenfeld", "pearce"])
+def test_intervals_hold_the_truth_nearly_as_often_as_they_say(name):
+    """Nominally 90 %. With few runs to a constant, percentile intervals are a little narrow."""
+    truth, noise, constants = {
+        "hestness": (HESTNESS, 0.01, ("E", "alpha", "guess")),
+        "broken": (BROKEN, 0.005, ("E", "c0", "c1", "d1")),
+        "rosenfeld": (ROSENFELD, 0.02, ("alpha", "beta", "eta")),
+        "pearce": (PEARCE, 0.005, ("E", "alpha", "beta", "omega")),
+    }[name]
+    held = dict.fromkeys(constants, 0)
+    repeats = 150
+    for seed in range(repeats):
+        if name in ("hestness", "broken"):
+            scatter = np.exp(noise * np.random.default_rng(seed).standard_normal(len(X)))
+            result = fit_curve(X, truth.predict(X) * scatter, name, objective="lsq")
+        else:
+            where = PEARCE_RUNS if name == "pearce" else {}
+            result = fit(surface(truth, noise, seed, **where), name, objective="lsq")
+        draws = result.bootstrap(200)
+        for k in constants:
+            value = truth.constants[k]
+            held[k] += value in draws.interval(k, 0.9)
+    shares = {k: v / repeats for k, v in held.items()}
+    assert all(0.78 < share < 0.97 for share in shares.values()), shares
