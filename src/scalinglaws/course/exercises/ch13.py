@@ -18,9 +18,9 @@ RISE = {"width": 48, "unique": 16384, "decay": 0.0}  # exercise 2
 SAVING = {"width": 24, "unique": 4096, "epochs": 64}  # exercise 4
 REFERENCE_STOCK = 65536
 SMALL, LARGE = 0.35, 0.7  # exercise 5: delta and kappa, made up
-# Exercise 6: made-up constants near those of the chapter's fit.
+# Exercise 6: made-up constants of the size of the chapter's.
 LAW = LovelaceLaw(
-    E=1.9, A=5300.0, B=21000.0, alpha=1.08, beta=0.95, P=0.01, delta=1.0, kappa=0.7
+    E=1.9, A=5300.0, B=21000.0, alpha=1.08, beta=0.95, P=0.02, delta=1.0, kappa=0.7
 )  # fmt: skip
 BUDGET, STOCK = 1e11, 16384
 HELD = {"delta": 1.0, "kappa": 0.7}  # exercise 7
@@ -124,6 +124,11 @@ def _most_epochs_of_reference(decay: float) -> float:
     return float(mine - _curve(SAVING["width"], REFERENCE_STOCK, decay).iloc[-1])
 
 
+def _one_epoch_of_reference(decay: float) -> float:
+    mine = _curve(SAVING["width"], SAVING["unique"], decay)[SAVING["epochs"]]
+    return float(mine - _curve(SAVING["width"], REFERENCE_STOCK, decay).iloc[0])
+
+
 def _pair(optimum) -> dict[str, float]:
     return {"params": optimum.params, "epochs": optimum.tokens / STOCK}
 
@@ -138,6 +143,15 @@ def _other_law() -> dict[str, float]:
 
 def _repeats() -> dict[str, float]:
     return {k: v - (k == "epochs") for k, v in _plan().items()}
+
+
+def _walk(penalised) -> dict[str, float]:
+    """The best plan on the budget, with the penalty as a function of R and N/U."""
+    epochs = np.geomspace(1, 200, 200_001)
+    params = BUDGET / (6 * STOCK * epochs)
+    loss = LAW.base.predict(params, epochs * STOCK) + penalised(epochs - 1, params / STOCK)
+    best = int(np.argmin(loss))
+    return {"params": float(params[best]), "epochs": float(epochs[best])}
 
 
 def _once() -> dict[str, float]:
@@ -204,6 +218,16 @@ EXERCISES = (
                 lambda: ((MANY - 1) / (FEW - 1)) ** DELTA - 1,
                 "That is by how much it increases, as a fraction. Asked for is the factor.",
             ),
+            Misconception(
+                "not-divided",
+                lambda: (MANY - 1) ** DELTA,
+                "That is the power of the later repetitions alone. Divide by that of the earlier.",
+            ),
+            Misconception(
+                "exponent-as-factor",
+                lambda: (MANY - 1) / (FEW - 1) * DELTA,
+                "That multiplies by δ. It is an exponent.",
+            ),
         ),
     ),
     Exercise(
@@ -255,6 +279,24 @@ EXERCISES = (
                 "bits",
                 lambda: _rise() / math.log(2),
                 "That is in bits. The losses are in nats, and so is the answer.",
+            ),
+            Misconception(
+                "share",
+                lambda: _rise() / float(_curve(**RISE).min()),
+                "That is the rise as a share of the lowest loss. Asked for are nats.",
+            ),
+            Misconception(
+                "last-doubling",
+                lambda: float(_curve(**RISE).iloc[-1] - _curve(**RISE).iloc[-2]),
+                "That is the rise over the last doubling only. The loss turned earlier.",
+            ),
+            Misconception(
+                "own-best-moment",
+                lambda: float(
+                    _curve(**RISE).iloc[-1] - _curve(**RISE, column="best_loss").iloc[-1]
+                ),
+                "That compares with the best moment of the same run. Compare with the other runs "
+                "of the curve.",
             ),
         ),
     ),
@@ -315,7 +357,7 @@ EXERCISES = (
         title="What weight decay saves in one cell",
         level="intermediate",
         minutes=10,
-        kind=Number(rel=0.01),
+        kind=Number(rel=0.001),
         reference=_saving,
         right="Compare each run with its own kind: the same decay, the same number of tokens, and "
         "a stock so large that repetition hardly matters.",
@@ -334,14 +376,14 @@ EXERCISES = (
             Misconception(
                 "over-the-lowest",
                 lambda: _saving(_over_lowest),
-                "That measures the rise from the lowest point of the same curve. The penalty is "
+                "That measures the rise from the lowest point of the same curve. The price is "
                 "what repetition costs against the large stock.",
             ),
             Misconception(
                 "one-reference",
                 lambda: _saving(_one_reference),
                 "Both runs are compared with the large stock without weight decay. Then what "
-                "decay costs on plentiful data counts as penalty.",
+                "decay costs on plentiful data counts as a price of repetition.",
             ),
             Misconception(
                 "longest-reference",
@@ -352,13 +394,32 @@ EXERCISES = (
             Misconception(
                 "ratio-upside-down",
                 lambda: _excess(0.0) / _excess(0.3) - 1,
-                "That is by how much the penalty without decay exceeds the other. A saving is a "
+                "That is by how much the price without decay exceeds the other. A saving is a "
                 "share of the larger one.",
             ),
             Misconception(
                 "nats",
                 lambda: _excess(0.0) - _excess(0.3),
-                "That is the saving in nats. Asked for is its share of the penalty.",
+                "That is the saving in nats. Asked for is its share of the price.",
+            ),
+            Misconception(
+                "one-epoch-of-reference",
+                lambda: _saving(_one_epoch_of_reference),
+                "The reference has seen fewer tokens, one epoch of the large stock. Compare at "
+                "the same number of tokens.",
+            ),
+            Misconception(
+                "plain-difference",
+                lambda: float(
+                    np.subtract(
+                        *(
+                            _curve(SAVING["width"], SAVING["unique"], d)[SAVING["epochs"]]
+                            for d in (0.0, 0.3)
+                        )
+                    )
+                ),
+                "That is how many nats the loss falls by. Take the loss with the large stock off "
+                "both, then give a share.",
             ),
         ),
     ),
@@ -413,7 +474,7 @@ EXERCISES = (
         title="A plan for a small stock",
         level="advanced",
         minutes=12,
-        kind=Numbers(("params", "epochs"), rel=0.01),
+        kind=Numbers(("params", "epochs"), rel=0.02),  # whole epochs will do
         reference=_plan,
         right="The law of fresh data would train a smaller model for longer. The penalty moves the "
         "budget from epochs to parameters.",
@@ -456,6 +517,21 @@ EXERCISES = (
                 },
                 "Those are the best epochs of the size that fresh data would ask for. That does "
                 "not spend the budget: move along N D = C/6.",
+            ),
+            Misconception(
+                "exponents-swapped",
+                lambda: _walk(lambda r, ratio: LAW.P * r**LAW.kappa * ratio**LAW.delta),
+                "The two exponents of the penalty are swapped: δ belongs to the repetitions.",
+            ),
+            Misconception(
+                "epochs-for-repeats",
+                lambda: _walk(lambda r, ratio: LAW.P * (r + 1) ** LAW.delta * ratio**LAW.kappa),
+                "The penalty was taken with the epochs. R counts repetitions, one less.",
+            ),
+            Misconception(
+                "penalty-without-size",
+                lambda: _walk(lambda r, ratio: LAW.P * r**LAW.delta),
+                "The penalty was taken without the factor (N/U)^κ.",
             ),
         ),
     ),
@@ -500,6 +576,16 @@ EXERCISES = (
                 lambda: 1 - _size_of_penalty(decay=0.3) / _size_of_penalty(),
                 "That is what weight decay saves, at the last checkpoint. Asked for is what the "
                 "best checkpoint saves.",
+            ),
+            Misconception(
+                "difference",
+                lambda: _size_of_penalty() - _size_of_penalty("best_loss"),
+                "That is the difference of the two P. Asked for is its share of the first.",
+            ),
+            Misconception(
+                "ratio-upside-down",
+                lambda: _size_of_penalty() / _size_of_penalty("best_loss"),
+                "That is the ratio upside down. A saving is a share of the larger P.",
             ),
             Misconception(
                 "of-the-mean-loss",
