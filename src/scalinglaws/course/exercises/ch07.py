@@ -7,7 +7,12 @@ import math
 from scalinglaws.counting import PF_DAY
 from scalinglaws.course.exercises.engine import Exercise, Misconception
 from scalinglaws.course.exercises.kinds import Choice, Function, Number, Numbers
-from scalinglaws.laws.published import published
+from scalinglaws.laws.published import (
+    KAPLAN_COMPUTE_EXPONENTS,
+    KAPLAN_TABLE_6,
+    KAPLAN_TOKENS_6_7,
+    published,
+)
 
 SIZE, DATA, COMPUTE = (published(f"kaplan-{name}") for name in ("N", "D", "Cmin"))
 JOINT, STEPS, TRAINING = (published(f"kaplan-{name}") for name in ("ND", "NS", "training"))
@@ -24,6 +29,16 @@ def _run(c_min: float, flops: float = FLOPS, per: float = 6.0) -> dict[str, floa
     """The size by Table 6 for one budget, and the tokens that another pays for."""
     params = float(RULE.params(c_min))
     return {"params": params, "tokens": flops / (per * params)}
+
+
+def _tokens_by(scale: float, power: float) -> dict[str, float]:
+    """The right size, with tokens by a power of C_min in PF-days."""
+    return _run(FLOPS / 2) | {"tokens": scale * (FLOPS / 2 / PF_DAY) ** power}
+
+
+def _batch_times_steps() -> dict[str, float]:
+    (batch, batch_power), (steps, steps_power) = (KAPLAN_TABLE_6[k] for k in ("batch", "steps"))
+    return _tokens_by(batch * steps, batch_power + steps_power)
 
 
 # ------------------------------------------------------------------- exercise 4: steps and compute
@@ -125,6 +140,11 @@ def _split(share):
 
 def _whole_loss_twice(loss, Nc, alpha_N, Sc, alpha_S):
     return Nc / loss ** (1 / alpha_N), Sc / loss ** (1 / alpha_S)
+
+
+def _model_takes_all(loss, Nc, alpha_N, Sc, alpha_S):
+    rest = loss * alpha_N / alpha_S
+    return Nc / loss ** (1 / alpha_N), Sc / rest ** (1 / alpha_S)
 
 
 def _no_roots(loss, Nc, alpha_N, Sc, alpha_S):
@@ -300,6 +320,27 @@ EXERCISES = (
                 "C = 6ND, which the bill has to obey.",
             ),
             Misconception(
+                "tokens-of-equation-6.7",
+                lambda: _tokens_by(*KAPLAN_TOKENS_6_7),
+                "The size is right. Those are the tokens of the paper's equation 6.7, which do not "
+                "go with Table 6. Take them from C = 6ND.",
+            ),
+            Misconception(
+                "batch-times-least-steps",
+                _batch_times_steps,
+                "The size is right. The steps of Table 6 are the fewest, S_min. At the critical "
+                "batch size a run takes more.",
+            ),
+            Misconception(
+                "whole-budget-by-table-6",
+                lambda: {
+                    "params": float(RULE.params(FLOPS)),
+                    "tokens": float(RULE.tokens(FLOPS)),
+                },
+                "The whole bill went into Table 6, for size and tokens alike. Its C is C_min: "
+                "what part of the bill is that at the critical batch size?",
+            ),
+            Misconception(
                 "forgot-the-6",
                 lambda: _run(FLOPS / 2, FLOPS, 1),
                 "The size is right. Training takes six FLOP for each parameter and token.",
@@ -363,6 +404,15 @@ EXERCISES = (
                 _without_one,
                 "The one in the brackets is missing: even with the best batch a run costs the "
                 "least value.",
+            ),
+            Misconception(
+                "compute-is-free",
+                lambda min_steps, min_flops, critical, batch: (
+                    min_steps * (1 + critical / batch),
+                    min_flops,
+                ),
+                "The steps are right. The compute given is the least, whatever the batch. But a "
+                "larger batch reads more text in all.",
             ),
             Misconception(
                 "sharp-corner",
@@ -469,7 +519,7 @@ EXERCISES = (
         minutes=15,
         kind=Number(rel=0.02, unit="times the budget"),
         reference=lambda: TRAINING.cost(_promised()).flops / PF_DAY,
-        right="A loss that looks only a tenth too good costs an order of magnitude, because the "
+        right="A loss that looks only an eighth too good costs an order of magnitude, because the "
         "exponent of compute is so small.",
         misconceptions=(
             Misconception(
@@ -500,6 +550,21 @@ EXERCISES = (
                 lambda: (TRAINING.optimum(PF_DAY).loss / _promised()) ** (1 / JOINT.loss_exponent),
                 "The ratio of the losses was turned into compute with the exponent of L(N, D) "
                 "under 6ND. The frontier of L(N, S) has its own.",
+            ),
+            Misconception(
+                "measured-exponent",
+                lambda: (TRAINING.optimum(PF_DAY).loss / _promised()) ** (1 / COMPUTE.alpha_C),
+                "The ratio of the losses was turned into compute with the measured exponent, that "
+                "of L(C_min). The frontier of L(N, S) has its own.",
+            ),
+            Misconception(
+                "exponent-of-section-6.2",
+                lambda: (
+                    (TRAINING.optimum(PF_DAY).loss / _promised())
+                    ** (1 / KAPLAN_COMPUTE_EXPONENTS["predicted (section 6.2)"][0])
+                ),
+                "The ratio of the losses was turned into compute with the exponent printed in "
+                "section 6.2. Take the one that follows from the law.",
             ),
             Misconception(
                 "at-the-critical-batch",
@@ -562,6 +627,12 @@ EXERCISES = (
                 "whole-loss-twice",
                 _whole_loss_twice,
                 "Each term was set equal to the whole loss. Together they must make up the loss.",
+            ),
+            Misconception(
+                "model-term-is-the-loss",
+                _model_takes_all,
+                "The model term was given the whole loss, and the training term came on top. "
+                "Together they must make up the loss.",
             ),
             Misconception(
                 "no-roots",
