@@ -46,6 +46,17 @@ def _width(x):
     return sum(_sides(x))
 
 
+def _third(x):
+    return sum(_sides(x)) / 3
+
+
+def _positions(x):
+    """With the positions of the nearest examples in place of their distances from 0.5."""
+    p, q = _sides(x)
+    low, high = 0.5 - p, 0.5 + q
+    return (low**2 + high**2) / (2 * (low + high))
+
+
 def _even_sides(x):
     """Each side with the same chance, whatever its width."""
     return sum(_sides(x)) / 4
@@ -296,6 +307,18 @@ EXERCISES = (
                 "the teacher.",
             ),
             Misconception(
+                "hesitating-teacher",
+                lambda: NoisyMachine(score="entropic").floor,
+                "That is the floor of the teacher in the text, which hesitates near the middle. "
+                "This one flips everywhere alike.",
+            ),
+            Misconception(
+                "no-loss",
+                lambda: 0.0,
+                "Even a student that knows everything about the teacher cannot foresee which "
+                "labels are flipped.",
+            ),
+            Misconception(
                 "log10",
                 lambda: _entropy(FLIP) / math.log(10),
                 "That uses logarithms to base 10. `np.log` is the natural one.",
@@ -332,6 +355,17 @@ EXERCISES = (
                 lambda: 1 / H,
                 "That is one over the gap in shares of the inputs. The two laws have constants "
                 "as well.",
+            ),
+            Misconception(
+                "entropic-without-density",
+                lambda: 2 / GAP,
+                "That sets the law of type 2 equal to `1/t`, the entropic loss, and leaves out the "
+                "factor `1 - g`.",
+            ),
+            Misconception(
+                "power-not-cancelled",
+                lambda: 3 / H / GAP,
+                "The gap is in there twice. In equation (4.3) it stands once.",
             ),
             Misconception(
                 "entropic",
@@ -420,6 +454,18 @@ EXERCISES = (
                 _furthest,
                 "That takes the example furthest from the boundary on each side. The nearest "
                 "ones limit the version space.",
+            ),
+            Misconception(
+                "third-of-the-width",
+                _third,
+                "A third of the width is right on average over data sets. For given examples the "
+                "share depends on how the width is split.",
+            ),
+            Misconception(
+                "positions",
+                _positions,
+                "Those are the positions of the nearest examples. The formula takes their "
+                "distances from 0.5.",
             ),
             Misconception(
                 "not-divided",
@@ -600,6 +646,16 @@ EXERCISES = (
                     / (0.5 / RATIO)
                 ),
                 "That compares the model term, A N^-α. Lack of data is the other term.",
+            ),
+            Misconception(
+                "both-terms",
+                lambda: (
+                    _language()
+                    + published("besiroglu").A
+                    * PARAMS ** -published("besiroglu").alpha
+                    / (0.5 / RATIO)
+                ),
+                "That has the model term in it as well, A N^-α. Lack of data is B D^-β alone.",
             ),
             Misconception(
                 "exponent-of-size",
