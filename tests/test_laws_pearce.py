@@ -24,6 +24,7 @@ from scalinglaws.laws import (
 from scalinglaws.laws.published import (
     KAPLAN_SIZES,
     NANOCHAT_BEST_PARAMS,
+    NANOCHAT_BEST_TOKENS,
     NANOCHAT_BUDGETS,
     PORIAN_BUDGETS,
     PORIAN_STEPS,
@@ -321,6 +322,10 @@ def test_porians_steps_lead_from_kaplan_to_chinchilla():
 def test_nanochats_sizes_give_the_exponents_of_its_log():
     for sizes, reported in NANOCHAT_BEST_PARAMS.values():
         slope = np.polyfit(np.log(NANOCHAT_BUDGETS), np.log(sizes), 1)[0]
+        assert slope == pytest.approx(reported, abs=0.02)
+    for name, reported in (("blocks", 0.41), ("blocks and output", 0.49), ("everything", 0.50)):
+        tokens = np.log(NANOCHAT_BEST_TOKENS[name])
+        slope = np.polyfit(np.log(NANOCHAT_BUDGETS), tokens, 1)[0]
         assert slope == pytest.approx(reported, abs=0.02)
     blocks, head, everything = (np.array(v[0]) for v in NANOCHAT_BEST_PARAMS.values())
     assert (blocks < everything).all() and (head < everything).all()

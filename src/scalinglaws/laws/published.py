@@ -491,6 +491,12 @@ NANOCHAT_BEST_PARAMS = {
     "blocks and output": ((110.7e6, 167.8e6, 250.7e6, 381.8e6), 0.54),
     "everything": ((416.3e6, 560.2e6, 741.5e6, 988.6e6), 0.37),
 }
+# The best number of tokens at each budget, from the same log: its fits give C^0.41, 0.49 and 0.50.
+NANOCHAT_BEST_TOKENS = {
+    "blocks": (1.316e9, 1.864e9, 2.595e9, 3.329e9),
+    "blocks and output": (1.242e9, 1.785e9, 2.642e9, 3.807e9),
+    "everything": (1.232e9, 1.764e9, 2.630e9, 3.885e9),
+}
 
 # Kaplan et al. trained models from 768 to 1.5 billion non-embedding parameters.
 KAPLAN_SIZES = (768.0, 1.5e9)

@@ -120,6 +120,11 @@ def _counted(params, alpha, beta, omega, power):
     return beta / (alpha + beta)
 
 
+def _growth_of_the_total(params, alpha, beta, omega, power):
+    e, _ = _parts(params, omega, power)
+    return e * local_exponent(params, alpha, beta, omega, power)
+
+
 def _relabelled(params, alpha, beta, omega, power):
     e, _ = _parts(params, omega, power)
     return beta / (alpha + beta) / e
@@ -371,6 +376,16 @@ EXERCISES = (
                 "is not straight.",
             ),
             Misconception(
+                "least-squares-line",
+                lambda: LAW.average_exponent(*(b.params for b in _best()), "fit"),
+                "That is a line through many optima. End to end takes only the two at the ends.",
+            ),
+            Misconception(
+                "local-in-the-middle",
+                lambda: float(LAW.local_exponent(LAW.optimum((LOW * HIGH) ** 0.5).params)),
+                "That is the local exponent at the middle budget. The study covers three decades.",
+            ),
+            Misconception(
                 "local-at-the-low-end",
                 lambda: float(LAW.local_exponent(_best()[0].params)),
                 "That is the local exponent at the lower budget. The study covers three decades.",
@@ -531,6 +546,12 @@ EXERCISES = (
                 "That is the exponent with embeddings counted in N and in C.",
             ),
             Misconception(
+                "growth-of-the-total",
+                _growth_of_the_total,
+                "That is how fast the total count grows. Asked for is the growth of N without "
+                "embeddings.",
+            ),
+            Misconception(
                 "only-relabelled",
                 _relabelled,
                 "That divides the exponent of the total count by the elasticity: right when only N "
@@ -574,6 +595,12 @@ EXERCISES = (
                 lambda: {"wasted": 1 / (1 - _price()["wasted"]) - 1},
                 "The waste is given as a share of what was needed. Give it as a share of the "
                 "budget.",
+            ),
+            Misconception(
+                "budget-over-needed",
+                lambda: {"wasted": 1 / (1 - _price()["wasted"])},
+                "The second number is the budget over what was needed. Turn it into the fraction "
+                "that was not needed.",
             ),
             Misconception(
                 "size-too-large",
