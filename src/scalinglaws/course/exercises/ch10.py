@@ -146,6 +146,22 @@ def _per_cent(alpha, beta, span):
     return 100 * (shift(alpha, beta, span) - 1)
 
 
+def _fraction(alpha, beta, span):
+    return shift(alpha, beta, span) - 1
+
+
+def _coefficients_exchanged(alpha, beta, span):
+    return math.exp(_bottom(lambda u: np.exp(-alpha * u) / beta + np.exp(beta * u) / alpha, span))
+
+
+def _log_loss(alpha, beta, span):
+    return math.exp(_bottom(lambda u: np.log(_valley(alpha, beta)(u)), span))
+
+
+def _no_half(alpha, beta, span):
+    return shift(alpha, beta, span) ** 2
+
+
 def _lowest_run(alpha, beta, span):
     """The best of the sizes tried, which is the centre."""
     u = np.linspace(-math.log(span), math.log(span), SIZES)
@@ -201,6 +217,16 @@ EXERCISES = (
                 "one-decimal-too-many",
                 lambda: 100 * (STEP / 10) / math.sqrt(12) / LOSS,
                 "That is for two decimals. The losses here have one.",
+            ),
+            Misconception(
+                "half-the-step",
+                lambda: 100 * (STEP / 2) / math.sqrt(12) / LOSS,
+                "√12 goes with the whole step between two printed values, not with half of it.",
+            ),
+            Misconception(
+                "per-cent-of-a-nat",
+                lambda: 100 * STEP / math.sqrt(12),
+                "That is in hundredths of a nat. Per cent of the loss divides by the loss as well.",
             ),
         ),
     ),
@@ -269,6 +295,29 @@ EXERCISES = (
                 IN_BITS + DIVERGED,
                 "That is every run that is far off. Not all of them are off by the factor of "
                 "bits over nats: print the ratios.",
+            ),
+            Misconception(
+                "one-too-many",
+                IN_BITS + 1,
+                "Not all of these are off by the factor of bits over nats: print the ratios, and "
+                "compare each with 1.443.",
+            ),
+            Misconception(
+                "above-a-line",
+                lambda: int((patient("B").loss > 3).sum()),
+                "That counts losses above 3. A small model may have such a loss in nats: compare "
+                "each run with the law at its own N and D.",
+            ),
+            Misconception(
+                "out-of-range",
+                lambda: int((patient("B").loss > patient("B").loss.min() / math.log(2)).sum()),
+                "A loss 1.443 times the lowest of all may still be in nats: compare each run with "
+                "the law at its own N and D.",
+            ),
+            Misconception(
+                "all-of-them",
+                RUNS_B,
+                "With all in bits no run would stand out, and the law would fit every one.",
             ),
             Misconception(
                 "the-other-ones",
@@ -460,6 +509,27 @@ EXERCISES = (
                 "That is the error in per cent. Give the factor: found over true.",
             ),
             Misconception(
+                "fraction",
+                _fraction,
+                "That is how far the factor lies from 1. Give the factor: found over true.",
+            ),
+            Misconception(
+                "coefficients-exchanged",
+                _coefficients_exchanged,
+                "With those weights the valley is not flat at u = 0. Each term's exponent times "
+                "the term must be the same there.",
+            ),
+            Misconception(
+                "log-loss",
+                _log_loss,
+                "The parabola was fitted to the logarithm of the loss. Approach 2 fits the loss.",
+            ),
+            Misconception(
+                "no-half",
+                _no_half,
+                "The bottom lies where the slope 2·c2·u + c1 is zero. A factor of two is missing.",
+            ),
+            Misconception(
                 "lowest-run",
                 _lowest_run,
                 "That is the best of the sizes tried. The bottom of the parabola is elsewhere.",
@@ -482,8 +552,8 @@ EXERCISES = (
             }
         ),
         reference="c",
-        right="N is 12 · layers · width², with no embeddings, and in models this small they are "
-        "most of the parameters. So the slope changes with the size, and no single exponent fits.",
+        right="N is 12 · layers · width², with no embeddings, and they would be most of the "
+        "smallest models here. So the slope changes with the size, and no single exponent fits.",
         misconceptions=(
             Misconception(
                 "lopsided",
