@@ -14,11 +14,12 @@ from scalinglaws.laws import published
 from scalinglaws.laws.published import HESTNESS_TABLE
 
 TRANSLATION = -HESTNESS_TABLE["machine translation"]["best model of each size"]
+FIXED_MODEL = -HESTNESS_TABLE["machine translation"]["one fixed model"]
 WORDS = -HESTNESS_TABLE["word language model"]["cross-entropy"]
 SPEECH = -HESTNESS_TABLE["speech recognition"]["two architectures"]
 BETTER = 0.7  # error of model B in units of that of model A
 WIDTHS = {"twelve": 12, "twenty_four": 24}
-LEAST_TOKENS = 2e5
+LEAST_TOKENS, MOST_TOKENS = 2e5, 3e6
 TENFOLD = 10.0
 
 
@@ -55,6 +56,10 @@ def _without_exponent(error, floor, alpha, fraction):
     return (error - floor) / (fraction * error - floor)
 
 
+def _down_by_the_fraction(error, floor, alpha, fraction):
+    return data_factor(error, floor, alpha, 1 - fraction)
+
+
 def _extra_data(error, floor, alpha, fraction):
     return data_factor(error, floor, alpha, fraction) - 1
 
@@ -62,9 +67,9 @@ def _extra_data(error, floor, alpha, fraction):
 FLOORED = ((4.0, 1.0, 0.5, 0.5), (3.0, 0.5, 0.3, 0.7), (2.0, 0.2, 0.25, 0.4), (5.0, 0.0, 0.4, 0.5))
 
 
-def _er(width: int, chosen: bool = True, least: float = LEAST_TOKENS):
+def _er(width: int, chosen: bool = True, least: float = LEAST_TOKENS, most: float = MOST_TOKENS):
     frame = load_recorded("er-isoflop", chosen=chosen).dropna(subset=["loss"])
-    return frame[(frame["d_model"] == width) & (frame["tokens"] > least)]
+    return frame[(frame["d_model"] == width) & frame["tokens"].between(least, most)]
 
 
 def _exponents(column="excess", floor=False, sign=1.0, widths=WIDTHS, **options):
@@ -93,6 +98,12 @@ def _forecast(column="excess", order=3, width=64, logs=True, rows=None, at=3, up
         y = np.polyval(np.polyfit(u[some], v[some], 1), u[at])
         out[name] = float(np.exp(y - v[at]) if logs else y / v[at])
     return {k: 1 / x for k, x in out.items()} if upside_down else out
+
+
+def _undivided() -> dict[str, float]:
+    mine = load_recorded("ladder", chosen=True).query("task == 'ngram:order=3' and d_model == 64")
+    observed = mine.sort_values("tokens")["excess"].iloc[-1]
+    return {name: observed * ratio for name, ratio in _forecast().items()}
 
 
 def _growth(power) -> float:
@@ -153,6 +164,11 @@ EXERCISES = (
                 "words",
                 lambda: 2 ** (1 / WORDS),
                 "That is for word language models, whose exponent is about half as large.",
+            ),
+            Misconception(
+                "fixed-model",
+                lambda: 2 ** (1 / FIXED_MODEL),
+                "That is for one fixed model of translation. Asked is the best model of each size.",
             ),
         ),
     ),
@@ -236,6 +252,12 @@ EXERCISES = (
                 "that.",
             ),
             Misconception(
+                "errors-taken-for-data",
+                lambda: BETTER**SPEECH,
+                "That is the factor in the error when the data change by 0.7. Here 0.7 is the "
+                "factor in the error.",
+            ),
+            Misconception(
                 "to-0.3",
                 lambda: (1 - BETTER) ** (-1 / SPEECH),
                 "That is for an error of 0.3 times A's. B's is lower *by* 0.3, and *at* 0.7.",
@@ -309,6 +331,11 @@ EXERCISES = (
                 "That is the ratio of the two excesses. Data fall short of it by the exponent.",
             ),
             Misconception(
+                "down-by-the-fraction",
+                _down_by_the_fraction,
+                "The error comes down *to* `fraction` of itself, and not *by* it.",
+            ),
+            Misconception(
                 "extra-data",
                 _extra_data,
                 "That is how much *more* data it takes. Asked is how many times as much.",
@@ -351,8 +378,12 @@ EXERCISES = (
             Misconception(
                 "all-tokens",
                 lambda: _exponents(least=0.0),
-                "Those fits use all runs, the drop included. Keep those with more than 200,000 "
-                "tokens.",
+                "Those fits use the drop too. Keep the runs on more than 200,000 tokens.",
+            ),
+            Misconception(
+                "unequal-ranges",
+                lambda: _exponents(most=np.inf),
+                "Width 12 has a run on 7.2M tokens, and width 24 has none. Stop at 3,000,000.",
             ),
             Misconception(
                 "all-learning-rates",
@@ -428,6 +459,27 @@ EXERCISES = (
                 "The square root is how both grow with *compute*, roughly. Here the data are "
                 "given.",
             ),
+            Misconception(
+                "exponent-only",
+                lambda: math.log(_growth(lambda law: law.beta / law.alpha), TENFOLD),
+                "That is the exponent. By which factor does the model grow for *ten times* the "
+                "data?",
+            ),
+            Misconception(
+                "rounded-constants",
+                lambda: _growth(lambda law: round(law.beta, 2) / round(law.alpha, 2)),
+                "That uses the exponents rounded to two digits. Take `law.alpha` and `law.beta`.",
+            ),
+            Misconception(
+                "coefficients-left-in",
+                lambda: (
+                    (published("hoffmann").A / published("hoffmann").B)
+                    ** (1 / published("hoffmann").alpha)
+                    * _growth(lambda law: law.beta / law.alpha)
+                ),
+                "`A` and `B` are in it. They set the size of the model, and cancel in the ratio "
+                "of two sizes.",
+            ),
         ),
     ),
     Exercise(
@@ -455,6 +507,16 @@ EXERCISES = (
                 "upside-down",
                 lambda: _forecast(upside_down=True),
                 "That is observed over forecast. Asked is forecast over observed.",
+            ),
+            Misconception(
+                "not-divided",
+                _undivided,
+                "Those are the forecasts themselves, in nats. Divide by the observed excess.",
+            ),
+            Misconception(
+                "logs-not-undone",
+                lambda: {name: math.log(ratio) for name, ratio in _forecast().items()},
+                "Those are the logarithms of the ratios. Undo them with `np.exp`.",
             ),
             Misconception(
                 "not-logged",
