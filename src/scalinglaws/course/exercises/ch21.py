@@ -408,13 +408,13 @@ EXERCISES = (
             Misconception(
                 "further-token-repeats",
                 lambda: REPEATED.half_value_repeats,
-                "Those are the repeats after which a *further* token is worth half. The question "
+                "Those are the repeats after which a further token is worth half. The question "
                 "is for the average.",
             ),
             Misconception(
                 "further-token-epochs",
                 lambda: REPEATED.half_value_repeats + 1,
-                "There a *further* token is worth half. The question is for the average.",
+                "There a further token is worth half. The question is for the average.",
             ),
             Misconception(
                 "the-constant",
