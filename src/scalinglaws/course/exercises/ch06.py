@@ -39,6 +39,16 @@ def _real_part(params, data, E, A, alpha, beta, eta, guess):
     return guess * total**2 / (total**2 + eta**2)
 
 
+def _no_root(params, data, E, A, alpha, beta, eta, guess):
+    total = _sum(params, data, E, A, alpha, beta)
+    return guess * total / (total**2 + eta**2)
+
+
+def _eta_not_squared(params, data, E, A, alpha, beta, eta, guess):
+    total = _sum(params, data, E, A, alpha, beta)
+    return guess * total / np.sqrt(total**2 + eta)
+
+
 def _no_square(params, data, E, A, alpha, beta, eta, guess):
     total = _sum(params, data, E, A, alpha, beta)
     return guess * total / (total + eta)
@@ -113,18 +123,22 @@ def _relative():
 
 @functools.cache
 def _forecast(
-    law="rosenfeld", chosen=True, inside=False, objective="lsq", guess=NATS,
-    logarithm=False, width=WIDTH, tokens=TOKENS, sweep=SWEEP, whole=False,
+    law="rosenfeld", chosen=True, objective="lsq", guess=NATS,
+    logarithm=False, width=WIDTH, tokens=TOKENS, sweep=SWEEP, whole=False, either=False,
+    judged="outside",
 ) -> dict[str, float]:  # fmt: skip
     """Mean and spread of the divergence of the runs outside the corner of a sweep."""
     frame = load_recorded(sweep, chosen=chosen).dropna(subset=["loss"])
-    inner = ((frame["d_model"] <= width) & (frame["tokens"] <= tokens)).to_numpy()
+    narrow = (frame["d_model"] <= width).to_numpy()
+    short = (frame["tokens"] <= tokens).to_numpy()
+    inner = narrow | short if either else narrow & short
     runs = Runs(frame)
     fixed = {"guess": guess} if law == "rosenfeld" and guess else None
     train = runs if whole else runs.where(inner)
     fitted = fit(train, law, objective=objective, fixed=fixed)
-    judged = runs.where(inner if inside else ~inner)
-    ratio = fitted.predict(judged.params, judged.tokens) / judged.loss
+    parts = {"outside": ~inner, "inside": inner, "all": inner | True, "both": ~narrow & ~short}
+    ahead = runs.where(parts[judged])
+    ratio = fitted.predict(ahead.params, ahead.tokens) / ahead.loss
     d = np.log(ratio) if logarithm else ratio - 1
     return {"mean": float(d.mean()), "std": float(d.std())}
 
@@ -139,7 +153,7 @@ EXERCISES = (
         title="A 64th of the data",
         level="beginner",
         minutes=6,
-        kind=Number(rel=0.003),
+        kind=Number(rel=0.001),
         reference=_at_part,
         right="The sum is almost as large as eta, so the envelope takes off a good part of it.",
         misconceptions=(
@@ -148,6 +162,16 @@ EXERCISES = (
                 lambda: _at_part(_scaled_sum),
                 "That is the sum scaled by guess / eta, right far below the turn. The sum is not "
                 "far below eta here.",
+            ),
+            Misconception(
+                "sum",
+                lambda: _at_part(_sum_alone),
+                "That is the sum. The envelope is still to come.",
+            ),
+            Misconception(
+                "no-size-term",
+                lambda: _at_part(A=0.0),
+                "The term of the size is missing. At full size it is A, small but not nothing.",
             ),
             Misconception(
                 "swapped-exponents",
@@ -261,6 +285,16 @@ EXERCISES = (
                 "sum. Take the modulus.",
             ),
             Misconception(
+                "no-root",
+                _no_root,
+                "The root is missing: the modulus is the square root of the sum of two squares.",
+            ),
+            Misconception(
+                "eta-not-squared",
+                _eta_not_squared,
+                "Under the root both are squared, the sum and `eta`.",
+            ),
+            Misconception(
                 "no-square",
                 _no_square,
                 "The denominator is the length of `total - i eta`: the root of the sum of squares, "
@@ -336,6 +370,11 @@ EXERCISES = (
                 "Those are relative to the forecast. Divide by what was measured.",
             ),
             Misconception(
+                "by-the-forecast-and-turned",
+                lambda: _judged((MEASURED - PREDICTED) / PREDICTED),
+                "Those are relative to the forecast, and the sign is turned too.",
+            ),
+            Misconception(
                 "not-relative",
                 lambda: _judged(PREDICTED - MEASURED),
                 "Those are differences. Divide each by what was measured.",
@@ -368,6 +407,16 @@ EXERCISES = (
                 "mean.",
             ),
             Misconception(
+                "variance",
+                lambda: _judged(_relative()) | {"std": float(_relative().var())},
+                "`std` is the variance there. Take its square root.",
+            ),
+            Misconception(
+                "about-zero",
+                lambda: _judged(_relative()) | {"std": float(np.sqrt((_relative() ** 2).mean()))},
+                "`std` is the spread about zero there. Take that about the mean.",
+            ),
+            Misconception(
                 "ratio-of-means",
                 lambda: {"mean": float(PREDICTED.mean() / MEASURED.mean() - 1)},
                 "That is the divergence of the two means. Take that of each run, then the mean.",
@@ -383,14 +432,14 @@ EXERCISES = (
             {
                 "a": "More seeds of the same 36 runs.",
                 "b": "More bootstrap resamples.",
-                "c": "A few runs with more data and larger models, past the turn.",
+                "c": "A few runs with more data and larger models, further from guessing.",
                 "d": "More runs even closer to guessing, which cost least.",
                 "e": "The plain sum, which has fewer constants.",
                 "f": "Fitting the error of guessing as well, instead of holding it.",
             }
         ),
         reference="c",
-        right="Only runs past the turn show the slope and how low the floor may be.",
+        right="Only runs further from guessing show the slope and how low the floor may be.",
         misconceptions=(
             Misconception(
                 "seeds",
@@ -434,13 +483,33 @@ EXERCISES = (
         misconceptions=(
             Misconception(
                 "in-sample",
-                lambda: _forecast(inside=True),
+                lambda: _forecast(judged="inside"),
                 "Those are the runs that were fitted. Judge the others.",
             ),
             Misconception(
                 "plain-sum",
                 lambda: _forecast(law="chinchilla"),
                 'That is the plain sum. The envelope is `"rosenfeld"`.',
+            ),
+            Misconception(
+                "everything-judged",
+                lambda: _forecast(judged="all"),
+                "Those are all runs, the fitted ones too. Judge only the others.",
+            ),
+            Misconception(
+                "both-larger",
+                lambda: _forecast(judged="both"),
+                "Those runs are beyond the corner in both. One of the two is enough.",
+            ),
+            Misconception(
+                "either-small",
+                lambda: _forecast(either=True),
+                "Runs small in one of the two were fitted. Both are asked for.",
+            ),
+            Misconception(
+                "edge-left-out",
+                lambda: _forecast(width=WIDTH - 1),
+                "The width of 16 was left out. At most 16 means that it is in.",
             ),
             Misconception(
                 "all-learning-rates",
@@ -498,6 +567,26 @@ EXERCISES = (
                 "eta-left",
                 lambda: {"A": _counts()["A"], "eta": LAW.eta},
                 "`A` is right. What is taken out of the sum must be taken out of eta too.",
+            ),
+            Misconception(
+                "old-constants",
+                lambda: {"A": LAW.A, "eta": LAW.eta},
+                "Those are the constants for fractions. Put N / M and D / S into the sum first.",
+            ),
+            Misconception(
+                "eta-multiplied",
+                lambda: {"A": _counts()["A"], "eta": LAW.eta * IMAGES**LAW.beta},
+                "`A` is right. The sum was divided by a factor; `eta` was multiplied by it.",
+            ),
+            Misconception(
+                "size-not-divided",
+                lambda: {"A": LAW.A * SIZE**LAW.alpha, "eta": _counts()["eta"]},
+                "`eta` is right. The same factor is to be taken out of the term of the size.",
+            ),
+            Misconception(
+                "size-divided",
+                lambda: {"A": LAW.A / SIZE**LAW.alpha / IMAGES**LAW.beta, "eta": _counts()["eta"]},
+                "`eta` is right. In `A` the factor of the size is upside down.",
             ),
             Misconception(
                 "upside-down",
