@@ -161,6 +161,12 @@ def _any_difference(loss):
     return all(_falls(loss)), all(_limits(loss, margin=1.0 + 1e-9))
 
 
+def _limits_upside_down(loss, margin: float = 1.01, far: float = 1e40):
+    data = loss(far, 2e12) >= margin * loss(far, 2e10)
+    model = loss(1e11, far) >= margin * loss(1e9, far)
+    return all(_falls(loss)), data and model
+
+
 def _order_swapped(loss):
     return judge(loss)[::-1]
 
@@ -502,6 +508,11 @@ EXERCISES = (
                 "either-limit",
                 _either_limit,
                 "It is content when one of the two still matters. Both have to.",
+            ),
+            Misconception(
+                "limits-upside-down",
+                _limits_upside_down,
+                "At 1e40 it looks for a loss that is higher with more. Look at the order.",
             ),
             Misconception(
                 "any-difference",
