@@ -29,6 +29,7 @@ from scalinglaws.laws import (
     UnknownLawError,
     published,
 )
+from scalinglaws.laws.base import FLOPS_RANGE
 from scalinglaws.laws.published import CHINCHILLA, GOPHER
 from scalinglaws.planning import (
     Estimate,
@@ -613,6 +614,12 @@ def test_a_data_limit_gives_intervals_with_a_fit():
     assert want.params in made.params and made.resamples == 100
     assert made.epochs.low < made.epochs.high
     assert json.dumps(made.to_dict(), allow_nan=False)
+
+
+def test_the_largest_budget_has_a_growth_too():
+    made = plan_limited(FLOPS_RANGE[1], 1e15, "muennighoff")
+    below = plan_limited(0.98 * FLOPS_RANGE[1], 1e15, "muennighoff")
+    assert made.growth.point == pytest.approx(below.growth.point, abs=1e-2)
 
 
 @pytest.mark.parametrize("bad", [0, -1, math.nan, "many"])

@@ -196,7 +196,6 @@ class BrokenFamily(_BendingCurve):
 
     law = BrokenPowerLaw
     signed = ("c0", "c1")
-    n_starts = MOST_STARTS
 
     def __init__(self, x, loss, floor=True):
         super().__init__(x, loss, floor)

@@ -153,13 +153,13 @@ def plan_limited(
             f"{type(found.law).__name__} says nothing about repeated data; plan with a "
             "MuennighoffLaw or a LovelaceLaw, or use plan() where data are plentiful"
         )
-    more = min(flops * math.exp(STEP), FLOPS_RANGE[1])
+    step = STEP if flops * math.exp(STEP) <= FLOPS_RANGE[1] else -STEP
 
     def row(law: Law) -> tuple[float, ...]:
         best = law.optimum(flops, flops_per, unique_tokens=stock)
         fresh = law.base.optimum(flops, flops_per)
-        next_best = law.optimum(more, flops_per, unique_tokens=stock)
-        growth = math.log(next_best.params / best.params) / math.log(more / flops)
+        next_best = law.optimum(flops * math.exp(step), flops_per, unique_tokens=stock)
+        growth = math.log(next_best.params / best.params) / step
         epochs = best.tokens / stock
         return best.params, best.tokens, epochs, best.loss, fresh.params, fresh.loss, growth
 
